@@ -1,0 +1,45 @@
+# Two commands matter: `make demo` and `make test`. Each sets up what it needs in .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test heavy bench lint types mutation vectors clean
+
+demo: $(STAMP)
+	$(BIN)/fx3loop demo
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -n 2 -m "not heavy"
+
+heavy: $(STAMP)
+	$(BIN)/python -m pytest -n 2 -m heavy
+
+bench: $(STAMP)
+	$(BIN)/python -m tests.bench
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+mutation: $(VENV)/.mutation
+	$(BIN)/python -m tests.health.mutation
+
+vectors: $(STAMP)
+	$(BIN)/python -m tests.vectors.generate
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --group test --group check --editable .
+	touch $@
+
+$(VENV)/.mutation: $(STAMP)
+	$(BIN)/python -m pip install --quiet --group mutation
+	touch $@
+
+clean:
+	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis mutants

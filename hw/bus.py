@@ -1,0 +1,286 @@
+"""Finding devices: by product, serial number and port path, on a real bus or on a world's.
+
+Address and even bus of a device change when it goes from boot ROM to application (from the USB 2
+to the USB 3 side of the port), so a device is found again by its port path, and the application
+also by its serial number. The boot ROM's serial number is the same on every chip.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import usb.backend.libusb1
+import usb.core
+import usb.util
+
+from hw import protocol
+from hw.boot import Image, Upload, upload
+from hw.errors import (
+    AccessDeniedError,
+    AmbiguousError,
+    BadReplyError,
+    DeniedError,
+    DeviceError,
+    NoBackendError,
+    NoDeviceError,
+    usb_errors,
+)
+from hw.guard import Authority, Operation, Target, require
+from hw.runtime import Runtime
+
+UsbDevice: TypeAlias = Any
+"""A ``usb.core.Device``; pyusb carries no types."""
+UsbBackend: TypeAlias = Any
+"""A ``usb.backend.IBackend``; one made by the simulator has the attribute ``fx3loop_world``."""
+Accept: TypeAlias = Callable[[UsbDevice], bool]
+
+WORLD_ATTRIBUTE = "fx3loop_world"
+REENUMERATION_TIMEOUT_MS = 10_000
+"""Longest wait for a device to come back; resets were seen to take 2 to 7 s."""
+_POLL_INTERVAL_MS = 20
+_STRING_MAX_BYTES = 255
+
+# Waiting longer does not mend these.
+_LASTING: tuple[type[DeviceError], ...] = (AccessDeniedError, AmbiguousError, DeniedError)
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """Which device is meant; ``None`` fits any.
+
+    Attributes:
+        serial: serial number of the application.
+        port_numbers: port path from the root hub.
+        bus: bus number; not kept across a reset, see the module's text.
+    """
+
+    serial: str | None = None
+    port_numbers: tuple[int, ...] | None = None
+    bus: int | None = None
+
+    @property
+    def label(self) -> str:
+        """Text for messages and for the guard's acknowledgements."""
+        if self.serial is not None:
+            return f"serial {self.serial}"
+        if self.port_numbers is None:
+            return "any device" if self.bus is None else f"any device on bus {self.bus}"
+        path = ".".join(map(str, self.port_numbers))
+        return f"port {path}" if self.bus is None else f"port {self.bus}-{path}"
+
+
+class Bus:
+    """A place to look for devices, and the guard in front of it.
+
+    Args:
+        backend: a pyusb backend, or ``None`` for the system's libusb (a real bus).
+        runtime: clock and sleep.
+        authority: what the guard is told.
+        selector: which device is meant.
+    """
+
+    def __init__(
+        self, backend: UsbBackend | None, runtime: Runtime, authority: Authority, selector: Selector
+    ) -> None:
+        self._backend = backend
+        self.runtime = runtime
+        self._authority = authority
+        self.selector = selector
+
+    @property
+    def target(self) -> Target:
+        """What the guard judges."""
+        is_world = hasattr(self._backend, WORLD_ATTRIBUTE)
+        return Target("world" if is_world else "usb", self.selector.label)
+
+    def permit(self, operation: Operation) -> None:
+        """Return if the guard allows an operation here.
+
+        Raises:
+            DeniedError: when it does not.
+        """
+        require(operation, self.target, self._authority)
+
+    def find(self, products: Iterable[int], selector: Selector | None = None) -> UsbDevice | None:
+        """Return the device that fits, or ``None``.
+
+        Args:
+            products: product ids that are welcome.
+            selector: which device; by default the one this bus was made for.
+
+        Raises:
+            AmbiguousError: when more than one fits.
+            DeniedError: when the guard does not allow to look, as looking may ask for strings.
+            DeviceError: when nothing fits and a device could not be asked.
+        """
+        self.permit(Operation.PROBE)
+        chosen = selector or self.selector
+        welcome = frozenset(products)
+        fitting: list[UsbDevice] = []
+        trouble: DeviceError | None = None
+        with usb_errors("enumerate"):
+            candidates = list(
+                usb.core.find(
+                    find_all=True, backend=self._require_backend(), idVendor=protocol.VENDOR_ID
+                )
+            )
+        for device in candidates:
+            try:
+                if device.idProduct in welcome and _fits(device, chosen):
+                    fitting.append(device)
+            except DeviceError as error:
+                trouble = error
+        if len(fitting) > 1:
+            raise AmbiguousError("find", f"{len(fitting)} for {chosen.label}")
+        if not fitting and trouble is not None:
+            raise trouble
+        return fitting[0] if fitting else None
+
+    def find_application(self) -> UsbDevice:
+        """Return the application's device.
+
+        Raises:
+            NoDeviceError: when it is not there; says so if the boot ROM is.
+            DeviceError: as :meth:`find` raises it.
+        """
+        device = self.find((protocol.APPLICATION_PRODUCT_ID,))
+        if device is not None:
+            return device
+        if self.find((protocol.BOOT_PRODUCT_ID,)) is None:
+            raise NoDeviceError("open", f"04b4:00f1 not found, {self.selector.label}")
+        raise NoDeviceError("open", "04b4:00f3 is there: in its boot ROM, give an image to upload")
+
+    def wait_for(
+        self,
+        products: Iterable[int],
+        timeout_ms: int,
+        *,
+        selector: Selector | None = None,
+        accept: Accept = lambda device: True,
+    ) -> UsbDevice:
+        """Poll until a device fits and is accepted.
+
+        Args:
+            products: product ids that are welcome.
+            timeout_ms: how long to wait at most.
+            selector: which device; by default the one this bus was made for.
+            accept: a last question about a device that fits; a device error in it means not yet.
+
+        Raises:
+            NoDeviceError: when the time is over; names the last trouble, if there was any.
+            AmbiguousError: when more than one device fits.
+            AccessDeniedError: when the device may not be opened.
+            DeniedError: when the guard does not allow to look.
+        """
+        welcome = tuple(products)
+        deadline_ns = self.runtime.now_ns() + timeout_ms * 1_000_000
+        trouble = ""
+        while True:
+            try:
+                device = self.find(welcome, selector)
+                if device is not None and accept(device):
+                    return device
+            except _LASTING:
+                raise
+            except DeviceError as error:
+                trouble = f"; last: {error}"
+            if self.runtime.now_ns() >= deadline_ns:
+                wanted = " or ".join(f"{protocol.VENDOR_ID:04x}:{p:04x}" for p in welcome)
+                raise NoDeviceError("wait", f"no {wanted} within {timeout_ms} ms{trouble}")
+            self.runtime.sleep_ms(_POLL_INTERVAL_MS)
+
+    def bring_up(
+        self,
+        image: Image,
+        timeout_ms: int,
+        *,
+        selector: Selector | None = None,
+        accept: Accept = lambda device: True,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> tuple[UsbDevice, Upload | None]:
+        """Wait for boot ROM or application; upload the image if it is the boot ROM.
+
+        Args:
+            image: firmware for the boot ROM.
+            timeout_ms: limit of each of the two waits.
+            selector: which device; by default the one this bus was made for.
+            accept: a last question about the first device seen.
+            progress: see :func:`hw.boot.upload`.
+
+        Returns:
+            The application's device, not yet claimed, and what was uploaded, if anything was.
+
+        Raises:
+            DeviceError: as :meth:`wait_for` and :func:`hw.boot.upload` raise it.
+        """
+        both = (protocol.BOOT_PRODUCT_ID, protocol.APPLICATION_PRODUCT_ID)
+        device = self.wait_for(both, timeout_ms, selector=selector, accept=accept)
+        if device.idProduct == protocol.APPLICATION_PRODUCT_ID:
+            return device, None
+        self.permit(Operation.UPLOAD)
+        try:
+            report = upload(device, image, self.runtime, progress=progress)
+        finally:
+            usb.util.dispose_resources(device)
+        application = (protocol.APPLICATION_PRODUCT_ID,)
+        return self.wait_for(application, timeout_ms, selector=selector), report
+
+    def _require_backend(self) -> UsbBackend:
+        if self._backend is None:
+            self._backend = usb.backend.libusb1.get_backend()
+        if self._backend is None:
+            raise NoBackendError("find")
+        return self._backend
+
+
+def answers(device: UsbDevice) -> bool:
+    """Ask TESTFX3 of a device that is not claimed.
+
+    Raises:
+        DeviceError: when it does not answer.
+    """
+    try:
+        with usb_errors(protocol.Request.TESTFX3.name):
+            reply = device.ctrl_transfer(
+                protocol.VENDOR_IN,
+                protocol.Request.TESTFX3,
+                0,
+                0,
+                protocol.DEVICE_INFO_BYTES,
+                protocol.CONTROL_TIMEOUT_MS,
+            )
+    finally:
+        usb.util.dispose_resources(device)
+    return len(reply) == protocol.DEVICE_INFO_BYTES
+
+
+def _fits(device: UsbDevice, selector: Selector) -> bool:
+    if selector.bus is not None and device.bus != selector.bus:
+        return False
+    # A backend that does not know the ports cannot contradict the choice.
+    ports = device.port_numbers
+    if None not in (selector.port_numbers, ports) and tuple(ports) != selector.port_numbers:
+        return False
+    if selector.serial is None or device.idProduct == protocol.BOOT_PRODUCT_ID:
+        return True
+    return _read_serial(device) == selector.serial
+
+
+def _read_serial(device: UsbDevice) -> str:
+    """Ask for the serial number ourselves: pyusb's property has no time-out to choose."""
+    try:
+        with usb_errors("read serial number"):
+            reply = device.ctrl_transfer(
+                protocol.STANDARD_DEVICE_IN,
+                protocol.StandardRequest.GET_DESCRIPTOR,
+                protocol.DescriptorType.STRING << 8 | device.iSerialNumber,
+                protocol.LANGUAGE_ID,
+                _STRING_MAX_BYTES,
+                protocol.CONTROL_TIMEOUT_MS,
+            )
+    finally:
+        usb.util.dispose_resources(device)
+    text = bytes(reply)
+    if len(text) < 2 or text[1] != protocol.DescriptorType.STRING or len(text) % 2:
+        raise BadReplyError("read serial number", text.hex(" "))
+    return text[2:].decode("utf-16-le")

@@ -1,0 +1,164 @@
+"""One claimed device: transfers with the guard before them and typed errors behind them."""
+
+from dataclasses import replace
+
+import usb.util
+
+from hw import protocol
+from hw.bus import Bus, Selector, UsbDevice
+from hw.errors import (
+    BadReplyError,
+    DeviceTimeoutError,
+    NoDeviceError,
+    StalledError,
+    TransferError,
+    usb_errors,
+)
+from hw.guard import Operation
+from hw.protocol import Request
+
+
+class Connection:
+    """A claimed interface 0 and its endpoints.
+
+    Args:
+        bus: where the device was found.
+        device: what was found.
+        clear_halt: whether to clear the halt of the data endpoint first, ignoring the result.
+
+    Raises:
+        DeniedError: when the guard does not allow it.
+        BusyError: when another program owns the interface.
+        DeviceError: when the device cannot be opened.
+    """
+
+    def __init__(self, bus: Bus, device: UsbDevice, *, clear_halt: bool) -> None:
+        self._bus = bus
+        self._device = device
+        bus.permit(Operation.OPEN)
+        self._detach_driver()
+        with usb_errors("claim interface"):
+            usb.util.claim_interface(device, protocol.INTERFACE_NUMBER)
+        if clear_halt:
+            self._clear_halt_if_it_can()
+
+    @property
+    def address(self) -> tuple[int | None, int | None]:
+        """Bus and address, which change at a re-enumeration."""
+        return self._device.bus, self._device.address
+
+    @property
+    def place(self) -> Selector:
+        """How to find this device again after a reset: by port path, and serial if chosen by it."""
+        ports = self._device.port_numbers
+        chosen = self._bus.selector
+        return replace(
+            chosen, bus=None, port_numbers=tuple(ports) if ports else chosen.port_numbers
+        )
+
+    def close(self) -> None:
+        """Release the interface and the handle; closing twice is harmless."""
+        with usb_errors("close"):
+            usb.util.dispose_resources(self._device)
+
+    def control_out(
+        self,
+        operation: Operation,
+        request: Request,
+        payload: bytes,
+        timeout_ms: int,
+        *,
+        value: int = 0,
+        index: int = 0,
+    ) -> None:
+        """Send a vendor request.
+
+        Args:
+            operation: what the guard is asked.
+            request: bRequest.
+            payload: data phase; empty means none.
+            timeout_ms: limit of the transfer.
+            value: wValue.
+            index: wIndex.
+
+        Raises:
+            DeniedError: when the guard does not allow it.
+            DeviceError: when the transfer fails or is short.
+        """
+        self._bus.permit(operation)
+        with usb_errors(request.name):
+            written = self._device.ctrl_transfer(
+                protocol.VENDOR_OUT, request, value, index, payload, timeout_ms
+            )
+        if written != len(payload):
+            raise BadReplyError(request.name, f"{written} of {len(payload)} bytes accepted")
+
+    def control_in(
+        self, request: Request, size_bytes: int, timeout_ms: int, *, value: int = 0
+    ) -> bytes:
+        """Ask a vendor request; arguments and errors as in :meth:`control_out`."""
+        self._bus.permit(Operation.PROBE)
+        with usb_errors(request.name):
+            reply = self._device.ctrl_transfer(
+                protocol.VENDOR_IN, request, value, 0, size_bytes, timeout_ms
+            )
+        return bytes(reply)
+
+    def bulk_read(self, size_bytes: int, timeout_ms: int) -> bytes:
+        """Read from the data endpoint; returns what arrived in time.
+
+        Raises:
+            DeniedError: when the guard does not allow it.
+            DeviceTimeoutError: when nothing at all arrived.
+            DeviceError: when the transfer fails.
+        """
+        self._bus.permit(Operation.READ)
+        with usb_errors("bulk read"):
+            data = self._device.read(protocol.BULK_IN_ENDPOINT, size_bytes, timeout_ms)
+        if not data:
+            raise DeviceTimeoutError("bulk read", f"0 bytes in {timeout_ms} ms")
+        return bytes(data)
+
+    def clear_halt(self) -> None:
+        """Clear the halt of the data endpoint.
+
+        Raises:
+            DeviceError: when guard or device refuse.
+        """
+        self._bus.permit(Operation.OPEN)
+        with usb_errors("clear halt"):
+            self._device.clear_halt(protocol.BULK_IN_ENDPOINT)
+
+    def port_reset(self) -> None:
+        """Reset the port and close; that the device does not return as itself is success.
+
+        Raises:
+            DeviceError: when guard or system refuse.
+        """
+        self._bus.permit(Operation.RESET)
+        try:
+            with usb_errors("port reset"):
+                self._device.reset()
+        except NoDeviceError:
+            return
+
+    def _detach_driver(self) -> None:
+        number = protocol.INTERFACE_NUMBER
+        try:
+            with usb_errors("kernel driver query"):
+                active = self._device.is_kernel_driver_active(number)
+        except NotImplementedError:
+            # A backend without kernel drivers (Windows, worlds) has none to detach.
+            return
+        if active:
+            self._bus.permit(Operation.DETACH_DRIVER)
+            with usb_errors("detach kernel driver"):
+                self._device.detach_kernel_driver(number)
+
+    def _clear_halt_if_it_can(self) -> None:
+        try:
+            self.clear_halt()
+        except (DeviceTimeoutError, StalledError, TransferError):
+            # Only a precaution for the first read; a device that is ill shows it at its next
+            # request, and must stay open so that it can be recovered.
+            return

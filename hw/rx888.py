@@ -1,0 +1,309 @@
+"""Driver of the RX888mk2 over pyusb; the same object on a world and on a real device."""
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self, TypeVar
+
+from hw import protocol
+from hw.boot import Image, Upload
+from hw.bus import REENUMERATION_TIMEOUT_MS, Bus, Selector, UsbBackend, UsbDevice, answers
+from hw.connection import Connection
+from hw.errors import BadReplyError, DeviceError, NoDeviceError, StalledError, TransferError
+from hw.guard import Authority, Operation
+from hw.protocol import CONTROL_TIMEOUT_MS, Argument, DeviceInfo, Request, Stats
+from hw.runtime import Runtime, ThreadRuntime
+
+_PRIME_SETTLE_MS = 1
+"""pyusb's blocking read does not tell when its transfer is queued; this is ample for it."""
+_READ_GRACE_MS = 1000
+
+
+T = TypeVar("T")
+
+
+class Rx888:
+    """One open device.
+
+    Every method takes its time-out in ms and raises a :class:`hw.errors.DeviceError`:
+    ``DeniedError`` from the guard, ``DeviceTimeoutError``, ``StalledError``, ``NoDeviceError`` and
+    so on from the transfer, ``BadReplyError`` for a reply of the wrong shape.
+
+    An OUT request returns before the firmware has acted on it, and the firmware cannot refuse it
+    any more once its data has arrived: STARTFX3 without a sample clock succeeds here and shows
+    only as absent data.
+
+    Source: firmware 2.3 ``USBHandler.c``; ``tests/fx3_cmd.c`` for what the host sends.
+    """
+
+    def __init__(self, bus: Bus, device: UsbDevice, *, clear_halt: bool = True) -> None:
+        self._bus = bus
+        self._clear_halt = clear_halt
+        self._connection = Connection(bus, device, clear_halt=clear_halt)
+        self._generation = 0
+
+    @classmethod
+    def open(
+        cls,
+        backend: UsbBackend | None = None,
+        runtime: Runtime | None = None,
+        *,
+        selector: Selector | None = None,
+        authority: Authority | None = None,
+        image: Image | None = None,
+        clear_halt: bool = True,
+        timeout_ms: int = REENUMERATION_TIMEOUT_MS,
+    ) -> Self:
+        """Find a device, claim its interface, and clear the halt of its data endpoint.
+
+        Args:
+            backend: a pyusb backend; without one the device is real and the guard must allow it.
+            runtime: clock and threads; by default those of the operating system.
+            selector: which device; by default the only one there is.
+            authority: what the guard is told; by default it allows nothing real.
+            image: firmware to upload first if the device is in its boot ROM.
+            clear_halt: whether to clear the halt, which some host controllers take badly.
+            timeout_ms: how long to wait for boot ROM or application, if an image is given.
+
+        Raises:
+            DeniedError: before anything is touched, when the guard does not allow it.
+            NoDeviceError: when there is no such device, or it is in its boot ROM without an image.
+            AmbiguousError: when several devices fit.
+            DeviceError: when it cannot be claimed or the upload fails.
+        """
+        bus = Bus(
+            backend, runtime or ThreadRuntime(), authority or Authority(), selector or Selector()
+        )
+        bus.permit(Operation.OPEN)
+        if image is not None:
+            device, _ = bus.bring_up(image, timeout_ms)
+        else:
+            device = bus.find_application()
+        return cls(bus, device, clear_halt=clear_halt)
+
+    @property
+    def generation(self) -> int:
+        """How many times the device was lost and found again since it was opened."""
+        return self._generation
+
+    def permit(self, *operations: Operation) -> None:
+        """Return if the guard allows all of these operations on this device.
+
+        Raises:
+            DeniedError: for the first one that it does not allow.
+        """
+        for operation in operations:
+            self._bus.permit(operation)
+
+    def close(self) -> None:
+        """Release the interface and the handle; closing twice is harmless."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # --- requests -----------------------------------------------------------------------------
+
+    def start(self, *, timeout_ms: int = CONTROL_TIMEOUT_MS) -> None:
+        """STARTFX3: start streaming; restarts a running stream."""
+        self._word(Operation.STREAM, Request.STARTFX3, 0, timeout_ms)
+
+    def stop(self, *, timeout_ms: int = CONTROL_TIMEOUT_MS) -> None:
+        """STOPFX3: stop streaming and drop what has not been sent; queued reads stay pending."""
+        self._word(Operation.STREAM, Request.STOPFX3, 0, timeout_ms)
+
+    def start_adc(self, rate_hz: int, *, timeout_ms: int = CONTROL_TIMEOUT_MS) -> None:
+        """STARTADC: set the sample clock in Hz, 0 turns it off; stops a running stream."""
+        self._word(Operation.CONFIGURE, Request.STARTADC, rate_hz, timeout_ms)
+
+    def reset(self, *, timeout_ms: int = CONTROL_TIMEOUT_MS) -> None:
+        """RESETFX3: reset into the boot ROM, about 100 ms after this returns.
+
+        The device may leave the bus before the request is complete, which counts as success.
+        """
+        try:
+            self._word(Operation.RESET, Request.RESETFX3, 0, timeout_ms)
+        except (NoDeviceError, TransferError):
+            return
+
+    def port_reset(self) -> None:
+        """Reset the device's port, which needs no answer from its firmware.
+
+        The handle is closed by it: :meth:`reacquire` comes next. That the device does not return
+        as the same device counts as success.
+        """
+        self._connection.port_reset()
+
+    def info(self, *, debug: bool = False, timeout_ms: int = CONTROL_TIMEOUT_MS) -> DeviceInfo:
+        """TESTFX3: board, firmware version, request counter.
+
+        Args:
+            debug: turn the firmware's debug text on; every call without it turns the text off.
+            timeout_ms: limit of the transfer.
+        """
+        reply = self._connection.control_in(
+            Request.TESTFX3, protocol.DEVICE_INFO_BYTES, timeout_ms, value=int(debug)
+        )
+        return _parsed(Request.TESTFX3, DeviceInfo.unpack, reply)
+
+    def stats(self, *, timeout_ms: int = CONTROL_TIMEOUT_MS) -> Stats:
+        """GETSTATS: counters, GPIF state, clock state."""
+        reply = self._connection.control_in(Request.GETSTATS, protocol.STATS_BYTES, timeout_ms)
+        return _parsed(Request.GETSTATS, Stats.unpack, reply)
+
+    def capabilities(self, *, timeout_ms: int = CONTROL_TIMEOUT_MS) -> frozenset[str]:
+        """Names of the GETSTATS fields that this firmware sends; empty without GETSTATS."""
+        try:
+            return self.stats(timeout_ms=timeout_ms).capabilities
+        except StalledError:
+            return frozenset()
+
+    def set_argument(
+        self, argument: Argument, value: int, *, timeout_ms: int = CONTROL_TIMEOUT_MS
+    ) -> None:
+        """SETARGFX3: set attenuator, gain or watchdog cap; the firmware cuts the value to width."""
+        # The value travels in wValue, the one data byte is ignored.
+        self._connection.control_out(
+            Operation.CONFIGURE,
+            Request.SETARGFX3,
+            b"\x00",
+            timeout_ms,
+            value=value,
+            index=argument,
+        )
+
+    def hang_handler(self, duration_ms: int, *, timeout_ms: int = CONTROL_TIMEOUT_MS) -> None:
+        """HANGFX3: block the control endpoint's handler for a time; a test hook of the firmware.
+
+        Raises:
+            DeviceTimeoutError: always, when the duration exceeds the time-out.
+        """
+        self._connection.control_out(
+            Operation.HANG, Request.HANGFX3, b"", timeout_ms, value=duration_ms
+        )
+
+    def hang_main(self, *, timeout_ms: int = CONTROL_TIMEOUT_MS) -> None:
+        """HANGMAIN: make the main thread spin for ever; a test hook of the firmware."""
+        self._connection.control_out(Operation.HANG, Request.HANGMAIN, b"", timeout_ms)
+
+    # --- data ---------------------------------------------------------------------------------
+
+    def read(self, size_bytes: int, *, timeout_ms: int) -> bytes:
+        """Read samples: little-endian int16.
+
+        Args:
+            size_bytes: how many bytes; a multiple of 1024.
+            timeout_ms: limit of the transfer.
+
+        Returns:
+            What arrived, which is less than asked for when the time was over.
+
+        Raises:
+            DeviceTimeoutError: when nothing at all arrived.
+        """
+        return self._connection.bulk_read(size_bytes, timeout_ms)
+
+    def primed_start(self, size_bytes: int, *, timeout_ms: int) -> bytes:
+        """Queue a read, then STARTFX3, then wait for the read.
+
+        With a transfer queued before the first buffer fills, the endpoint never sees data that
+        nobody asked for, which some host controllers answer with an endpoint error.
+
+        Args:
+            size_bytes: how many bytes to read.
+            timeout_ms: limit of the read.
+
+        Raises:
+            DeviceError: of STARTFX3, with the outcome of the abandoned read as a note; or of the
+                read.
+        """
+        reader = self._bus.runtime.spawn(
+            "primed read", lambda: self.read(size_bytes, timeout_ms=timeout_ms)
+        )
+        self._bus.runtime.sleep_ms(_PRIME_SETTLE_MS)
+        try:
+            self.start()
+        except DeviceError as start_error:
+            try:
+                reader.join(timeout_ms + _READ_GRACE_MS)
+            except (DeviceError, TimeoutError) as read_error:
+                start_error.add_note(f"the read queued before it: {read_error}")
+            raise
+        return reader.join(timeout_ms + _READ_GRACE_MS)
+
+    def clear_halt(self) -> None:
+        """Clear the halt of the data endpoint."""
+        self._connection.clear_halt()
+
+    # --- coming back --------------------------------------------------------------------------
+
+    def wait_for(self, product_id: int, *, timeout_ms: int) -> None:
+        """Wait until this device is on the bus with a product id; nothing is opened.
+
+        Raises:
+            NoDeviceError: when the time is over.
+        """
+        self._bus.wait_for((product_id,), timeout_ms, selector=self._connection.place)
+
+    def reacquire(
+        self,
+        image: Image,
+        *,
+        in_place: bool = False,
+        timeout_ms: int = REENUMERATION_TIMEOUT_MS,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Upload | None:
+        """Find this device again after a reset, upload the firmware if need be, and open it.
+
+        It is looked for at its port path, and by serial number if it was chosen by that.
+
+        Args:
+            image: firmware for the boot ROM.
+            in_place: accept the application at any address, once it answers TESTFX3 (after a port
+                reset it may never have left); otherwise one at its old address is taken for the
+                device before its reset.
+            timeout_ms: limit of each wait, for the device and for the application after an upload.
+            progress: see :func:`hw.boot.upload`.
+
+        Returns:
+            What was uploaded, or ``None`` if the application was there already.
+
+        Raises:
+            DeviceError: when it does not come back, or cannot be uploaded to or opened.
+        """
+        place, old_address = self._connection.place, self._connection.address
+        self.close()
+
+        def accept(device: UsbDevice) -> bool:
+            if device.idProduct == protocol.BOOT_PRODUCT_ID:
+                return True
+            if in_place:
+                return answers(device)
+            return (device.bus, device.address) != old_address
+
+        device, report = self._bus.bring_up(
+            image, timeout_ms, selector=place, accept=accept, progress=progress
+        )
+        self._connection = Connection(self._bus, device, clear_halt=self._clear_halt)
+        self._generation += 1
+        return report
+
+    # --- internals ----------------------------------------------------------------------------
+
+    def _word(self, operation: Operation, request: Request, value: int, timeout_ms: int) -> None:
+        payload = value.to_bytes(4, "little")
+        self._connection.control_out(operation, request, payload, timeout_ms)
+
+
+def _parsed(request: Request, unpack: Callable[[bytes], T], reply: bytes) -> T:
+    try:
+        return unpack(reply)
+    except ValueError as error:
+        raise BadReplyError(request.name, str(error)) from error

@@ -1,0 +1,391 @@
+"""The driver on pyusb's public interface, over a scripted backend."""
+
+import errno
+
+import pytest
+from usb.backend import libusb1
+
+from hw import protocol
+from hw.bus import Selector
+from hw.errors import (
+    AccessDeniedError,
+    AmbiguousError,
+    BadReplyError,
+    BusyError,
+    DeniedError,
+    DeviceTimeoutError,
+    NoBackendError,
+    NoDeviceError,
+    StalledError,
+    TransferError,
+)
+from hw.guard import Acknowledgement, Authority, HostState, Operation, RiskMode, Target
+from hw.protocol import Argument, DeviceInfo, Request
+from hw.rx888 import Rx888
+from tests.hw.fake_usb import (
+    IMAGE,
+    SERIAL,
+    STATS,
+    FakeBackend,
+    FakeDevice,
+    FakeRuntime,
+    WorldBackend,
+)
+
+
+@pytest.fixture
+def device():
+    return FakeDevice()
+
+
+@pytest.fixture
+def backend(device):
+    return WorldBackend(device)
+
+
+@pytest.fixture
+def runtime():
+    return FakeRuntime()
+
+
+@pytest.fixture
+def rx(backend, runtime):
+    with Rx888.open(backend, runtime) as opened:
+        yield opened
+
+
+def last(device):
+    return device.log[-1]
+
+
+def test_open_claims_and_clears_the_halt(rx, device, backend):
+    assert backend.claimed == [0]
+    assert last(device) == (0x02, 1, 0, 0x81, b"")
+
+
+def test_close_releases_and_may_be_repeated(backend, runtime):
+    with Rx888.open(backend, runtime) as rx:
+        rx.info()
+    rx.close()
+    assert backend.released == [0]
+    assert backend.closed == 1
+
+
+def test_the_halt_is_left_alone_on_request(backend, device, runtime):
+    with Rx888.open(backend, runtime, clear_halt=False):
+        assert device.log == []
+
+
+@pytest.mark.parametrize("fault", [errno.EIO, errno.EPIPE, errno.ETIMEDOUT])
+def test_a_failing_clear_halt_does_not_keep_a_device_closed(backend, device, runtime, fault):
+    device.halt_fault = fault
+    with Rx888.open(backend, runtime) as rx:
+        with pytest.raises((TransferError, StalledError, DeviceTimeoutError)):
+            rx.clear_halt()
+        assert rx.info().hardware == protocol.HARDWARE_RX888MK2
+
+
+@pytest.mark.parametrize(
+    ("call", "request_code", "value", "index", "payload"),
+    [
+        (lambda rx: rx.start(), Request.STARTFX3, 0, 0, bytes(4)),
+        (lambda rx: rx.stop(), Request.STOPFX3, 0, 0, bytes(4)),
+        (
+            lambda rx: rx.start_adc(64_000_000),
+            Request.STARTADC,
+            0,
+            0,
+            bytes.fromhex("0090d003"),
+        ),
+        (lambda rx: rx.reset(), Request.RESETFX3, 0, 0, bytes(4)),
+        (
+            lambda rx: rx.set_argument(Argument.WATCHDOG_CAP, 3),
+            Request.SETARGFX3,
+            3,
+            14,
+            b"\x00",
+        ),
+        (lambda rx: rx.hang_handler(900), Request.HANGFX3, 900, 0, b""),
+        (lambda rx: rx.hang_main(), Request.HANGMAIN, 0, 0, b""),
+    ],
+)
+def test_out_requests_on_the_wire(rx, device, call, request_code, value, index, payload):
+    call(rx)
+    assert last(device) == (0x40, request_code, value, index, payload)
+
+
+def test_in_requests(rx, device):
+    assert rx.info() == DeviceInfo(4, 2, 3, 7)
+    assert last(device)[:4] == (0xC0, Request.TESTFX3, 0, 0)
+    rx.info(debug=True)
+    assert last(device)[2] == 1
+    assert rx.stats() == STATS
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        (errno.ETIMEDOUT, DeviceTimeoutError),
+        (errno.EPIPE, StalledError),
+        (errno.ENODEV, NoDeviceError),
+        (errno.EIO, TransferError),
+    ],
+)
+def test_errors_are_typed(rx, device, fault, kind):
+    device.faults[Request.STARTFX3] = fault
+    with pytest.raises(kind, match="STARTFX3"):
+        rx.start()
+
+
+def test_capabilities_follow_the_firmware(rx, device):
+    assert rx.capabilities() == STATS.capabilities
+    device.replies[Request.GETSTATS] = bytes(20)
+    assert "clk0_on" not in rx.capabilities()
+    device.faults[Request.GETSTATS] = errno.EPIPE
+    assert rx.capabilities() == frozenset()
+
+
+@pytest.mark.parametrize("reply", [b"", b"\x04\x02\x03"])
+def test_replies_of_the_wrong_shape(rx, device, reply):
+    device.replies[Request.TESTFX3] = reply
+    device.replies[Request.GETSTATS] = reply
+    with pytest.raises(BadReplyError, match="TESTFX3"):
+        rx.info()
+    with pytest.raises(BadReplyError, match="GETSTATS"):
+        rx.stats()
+
+
+def test_a_short_out_transfer_is_a_bad_reply(rx, device):
+    device.control = lambda kind, request, value, index, data: len(data) - 1
+    with pytest.raises(BadReplyError, match=r"STOPFX3.*3 of 4 bytes"):
+        rx.stop()
+
+
+def test_reads(rx, device):
+    assert len(rx.read(16384, timeout_ms=500)) == 16384
+    device.bulk = b"\x01\x02"
+    assert rx.read(16384, timeout_ms=500) == b"\x01\x02"
+    device.bulk = b""
+    with pytest.raises(DeviceTimeoutError, match="0 bytes in 500 ms"):
+        rx.read(16384, timeout_ms=500)
+    device.bulk = errno.ETIMEDOUT
+    with pytest.raises(DeviceTimeoutError):
+        rx.read(16384, timeout_ms=500)
+
+
+def test_primed_start(rx, device):
+    assert len(rx.primed_start(16384, timeout_ms=2000)) == 16384
+    assert last(device)[1] == Request.STARTFX3
+
+
+def test_a_primed_start_that_fails_tells_of_its_read_too(rx, device):
+    device.faults[Request.STARTFX3] = errno.EIO
+    device.bulk = errno.ETIMEDOUT
+    with pytest.raises(TransferError, match="STARTFX3") as caught:
+        rx.primed_start(16384, timeout_ms=2000)
+    assert "bulk read" in caught.value.__notes__[0]
+
+
+# --- finding -----------------------------------------------------------------------------------
+
+
+def test_an_empty_bus(runtime):
+    with pytest.raises(NoDeviceError, match="04b4:00f1 not found, any device"):
+        Rx888.open(WorldBackend(), runtime)
+
+
+def test_a_boot_rom_without_an_image_is_named(runtime):
+    with pytest.raises(NoDeviceError, match="give an image"):
+        Rx888.open(WorldBackend(FakeDevice(application=False)), runtime)
+
+
+def test_a_boot_rom_with_an_image_is_uploaded_to(runtime):
+    rom = FakeDevice(application=False)
+    with Rx888.open(WorldBackend(rom), runtime, image=IMAGE) as rx:
+        assert rx.info().hardware == protocol.HARDWARE_RX888MK2
+    assert rom.is_application
+
+
+def test_two_devices_are_not_guessed_between(runtime):
+    one, two = FakeDevice(), FakeDevice(serial="FEDCBA9876543210")
+    two.address, two.ports = 6, (2,)
+    backend = WorldBackend(one, two)
+    with pytest.raises(AmbiguousError, match="2 for any device"):
+        Rx888.open(backend, runtime)
+    for selector in (
+        Selector(serial=two.serial),
+        Selector(port_numbers=(2,)),
+        Selector(port_numbers=(2,), bus=2),
+    ):
+        two.log.clear()
+        with Rx888.open(backend, runtime, selector=selector) as rx:
+            rx.stop()
+        assert last(two)[1] == Request.STOPFX3
+    with pytest.raises(NoDeviceError, match="bus 9"):
+        Rx888.open(backend, runtime, selector=Selector(bus=9))
+
+
+def test_a_dead_neighbour_does_not_hide_the_device_wanted(runtime):
+    dead, wanted = FakeDevice(), FakeDevice(serial="FEDCBA9876543210")
+    wanted.address = 6
+    dead.faults[protocol.StandardRequest.GET_DESCRIPTOR] = errno.ETIMEDOUT
+    backend = WorldBackend(dead, wanted)
+    with Rx888.open(backend, runtime, selector=Selector(serial=wanted.serial)) as rx:
+        assert rx.info().hardware == protocol.HARDWARE_RX888MK2
+    with pytest.raises(DeviceTimeoutError, match="serial number"):
+        Rx888.open(backend, runtime, selector=Selector(serial=SERIAL))
+
+
+def test_a_garbled_serial_number_is_a_bad_reply(runtime):
+    device = FakeDevice(serial="")
+    device.control = lambda kind, request, value, index, data: 1
+    with pytest.raises(BadReplyError, match="serial number"):
+        Rx888.open(WorldBackend(device), runtime, selector=Selector(serial=SERIAL))
+
+
+def test_an_owner_of_the_interface(runtime, backend):
+    backend.claim_fault = errno.EBUSY
+    with pytest.raises(BusyError, match="another program"):
+        Rx888.open(backend, runtime)
+
+
+def test_a_closed_door_is_not_waited_at(runtime, backend, rx):
+    backend.enumerate_fault = errno.EACCES
+    with pytest.raises(AccessDeniedError, match="udev"):
+        rx.wait_for(protocol.BOOT_PRODUCT_ID, timeout_ms=1000)
+    assert runtime.time_ns == 0
+
+
+def test_waiting_ends(rx, runtime):
+    with pytest.raises(NoDeviceError, match="no 04b4:00f3 within 300 ms"):
+        rx.wait_for(protocol.BOOT_PRODUCT_ID, timeout_ms=300)
+    assert runtime.time_ns == 300_000_000
+
+
+@pytest.mark.parametrize(
+    ("selector", "label"),
+    [
+        (Selector(), "any device"),
+        (Selector(bus=3), "any device on bus 3"),
+        (Selector(port_numbers=(1, 4)), "port 1.4"),
+        (Selector(port_numbers=(1, 4), bus=3), "port 3-1.4"),
+        (Selector(serial="AB"), "serial AB"),
+    ],
+)
+def test_labels(selector, label):
+    assert selector.label == label
+
+
+# --- coming back -------------------------------------------------------------------------------
+
+
+def test_a_reset_device_is_found_uploaded_to_and_opened(rx, device, runtime):
+    rx.reset()
+    rx.wait_for(protocol.BOOT_PRODUCT_ID, timeout_ms=1000)
+    report = rx.reacquire(IMAGE)
+    assert report is not None
+    assert report.written_bytes == IMAGE.data_bytes
+    assert rx.info().firmware_major == 2
+    assert rx.generation == 1
+
+
+def test_the_device_before_its_reset_is_not_mistaken_for_the_one_after(rx, device, runtime):
+    def reset_after_100_ms():
+        if runtime.time_ns == 100_000_000:
+            device.become(application=False)
+
+    runtime.on_sleep.append(reset_after_100_ms)
+    assert rx.reacquire(IMAGE) is not None
+    assert runtime.time_ns == 100_000_000
+
+
+def test_an_application_at_a_new_address_needs_no_upload(rx, device):
+    device.become(application=True)
+    assert rx.reacquire(IMAGE) is None
+
+
+def test_in_place_an_application_must_answer_first(rx, device, runtime):
+    device.faults[Request.TESTFX3] = errno.ETIMEDOUT
+
+    def heal():
+        if runtime.time_ns >= 2_000_000_000:
+            device.faults.clear()
+
+    runtime.on_sleep.append(heal)
+    assert rx.reacquire(IMAGE, in_place=True) is None
+    assert runtime.time_ns == 2_000_000_000
+
+
+def test_a_device_that_stays_away(rx, device):
+    device.is_present = False
+    with pytest.raises(NoDeviceError, match="within 10000 ms"):
+        rx.reacquire(IMAGE)
+    assert rx.generation == 0
+
+
+def test_reset_counts_a_device_that_left_as_reset(rx, device):
+    for fault in (errno.ENODEV, errno.EIO):
+        device.faults[Request.RESETFX3] = fault
+        rx.reset()
+    device.faults[Request.RESETFX3] = errno.EPIPE
+    with pytest.raises(StalledError):
+        rx.reset()
+
+
+@pytest.mark.parametrize("fault", [0, errno.ENODEV])
+def test_port_reset(rx, device, fault):
+    device.reset_fault = fault
+    rx.port_reset()
+    assert rx.reacquire(IMAGE) is not None
+
+
+# --- the guard ---------------------------------------------------------------------------------
+
+
+def authority(mode, *operations):
+    target = Target("usb", "any device")
+    given = frozenset(Acknowledgement(operation, target) for operation in operations)
+    return Authority(mode, given, HostState.NORMAL)
+
+
+def test_a_real_device_is_denied_before_anything_is_touched(device, runtime):
+    backend = FakeBackend(device)
+    backend.enumerate_fault = errno.EIO
+    with pytest.raises(DeniedError):
+        Rx888.open(backend, runtime)
+    with pytest.raises(DeniedError):
+        Rx888.open(runtime=runtime)
+    assert device.log == []
+
+
+def test_a_granted_device_is_opened_and_each_operation_asked_for(device, runtime):
+    backend = FakeBackend(device)
+    with Rx888.open(backend, runtime, authority=authority(RiskMode.STANDARD)) as rx:
+        assert rx.stats() == STATS
+        count = len(device.log)
+        for call in (rx.start, rx.stop, rx.reset, rx.port_reset, rx.hang_main):
+            with pytest.raises(DeniedError):
+                call()
+        assert len(device.log) == count
+
+
+def test_without_a_usb_library_the_message_says_so(runtime, monkeypatch):
+    monkeypatch.setattr(libusb1, "get_backend", lambda: None)
+    with pytest.raises(NoBackendError, match="install libusb"):
+        Rx888.open(runtime=runtime, authority=authority(RiskMode.STANDARD))
+
+
+def test_a_kernel_driver_is_detached_only_by_force(device, runtime):
+    device.kernel_driver = True
+    backend = FakeBackend(device)
+    with pytest.raises(DeniedError, match="detach-driver"):
+        Rx888.open(backend, runtime, authority=authority(RiskMode.AGGRESSIVE))
+    forced = authority(RiskMode.AGGRESSIVE, Operation.DETACH_DRIVER)
+    with Rx888.open(backend, runtime, authority=forced):
+        assert device.kernel_driver is False
+
+
+def test_no_kernel_driver_needs_no_force(device, runtime):
+    device.kernel_driver = False
+    with Rx888.open(FakeBackend(device), runtime, authority=authority(RiskMode.STANDARD)) as rx:
+        assert rx.info().hardware == protocol.HARDWARE_RX888MK2
