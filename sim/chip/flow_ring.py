@@ -1,0 +1,144 @@
+"""The DMA channel of the stream: two producer sockets that share one ring of buffers.
+
+AUTO_MANY_TO_ONE with producers PIB socket 0 and 1 and one USB consumer (CyU3PDmaMultiChannel):
+``count`` buffers a producer, so 2 * 4 = 8 here. Producer k owns every second buffer of the ring;
+the consumer takes them strictly in turn.
+"""
+
+from __future__ import annotations
+
+
+class Ring:
+    """Buffers by counting: what each producer has filled, and what the consumer has emptied.
+
+    A producer writes into its own current buffer until that holds ``buffer_words`` words; only
+    then is it committed. A word pushed while the producer has no free buffer is lost. A producer
+    may therefore be out of step with the state machine (a lost word, a stop in mid buffer without
+    a reset); its buffers then end in mid visit, as those of the real sockets would.
+    """
+
+    __slots__ = (
+        "armed",
+        "buffer_words",
+        "consumed",
+        "consumed_before",
+        "depth",
+        "filled",
+        "first_thread",
+        "fresh",
+        "live",
+        "produced_before",
+        "words",
+        "wrong_producer_stalls",
+    )
+
+    def __init__(self, buffer_count: int, buffer_words: int, wrong_producer_stalls: bool) -> None:
+        self.depth = buffer_count // 2
+        """Buffers a producer has."""
+        self.buffer_words = buffer_words
+        self.wrong_producer_stalls = wrong_producer_stalls
+        self.produced_before = 0
+        """Buffers committed in the sessions before this one."""
+        self.consumed_before = 0
+        self.filled = [0, 0]
+        """Buffers committed since the channel was armed, by place in the turn."""
+        self.consumed = 0
+        """Buffers emptied since the channel was armed; also the turn the consumer waits for."""
+        self.words = [0, 0]
+        """Words in each thread's current buffer."""
+        self.armed = False
+        self.live = False
+        """Armed, not stopped by an error and not stalled by the wrong producer."""
+        self.fresh = False
+        """Armed, and no word taken yet."""
+        self.first_thread = 0
+        """The thread whose buffer the consumer takes first."""
+
+    def copy(self) -> Ring:
+        """A ring of its own in the same state."""
+        twin = object.__new__(Ring)
+        for name in Ring.__slots__:
+            setattr(twin, name, getattr(self, name))
+        twin.filled = self.filled.copy()
+        twin.words = self.words.copy()
+        return twin
+
+    @property
+    def level(self) -> int:
+        """Buffers committed and not yet emptied, a partly sent one included."""
+        return self.filled[0] + self.filled[1] - self.consumed
+
+    @property
+    def produced(self) -> int:
+        """Buffers committed since the ring was made."""
+        return self.produced_before + self.filled[0] + self.filled[1]
+
+    @property
+    def consumed_ever(self) -> int:
+        """Buffers emptied since the ring was made."""
+        return self.consumed_before + self.consumed
+
+    def ready(self, thread: int) -> bool:
+        """DMA_RDY of a thread: its producer has a buffer to write into."""
+        if not self.live:
+            return False
+        place = thread ^ self.first_thread
+        return self.filled[place] - ((self.consumed + 1 - place) >> 1) < self.depth
+
+    def push(self, thread: int) -> bool:
+        """Take one word from a thread; False where it is lost."""
+        if not self.ready(thread):
+            return False
+        if self.fresh:
+            self.fresh = False
+            if thread == 1 and self.wrong_producer_stalls:
+                # The consumer waits for producer 0, which waits for its turn: nobody moves again.
+                self.live = False
+                return True
+            self.first_thread = thread
+        self.words[thread] += 1
+        if self.words[thread] == self.buffer_words:
+            self.words[thread] = 0
+            self.filled[thread ^ self.first_thread] += 1
+        return True
+
+    def waiting(self) -> int:
+        """Buffers the consumer can take one after the other, in their turn."""
+        turn = self.consumed & 1
+        mine = self.filled[turn] - (self.consumed >> 1)
+        others = self.filled[turn ^ 1] - ((self.consumed + 1) >> 1)
+        return 2 * others + 1 if mine > others else 2 * mine
+
+    def set_filled(self, buffers: int) -> None:
+        """Say how many buffers have been committed since the channel was armed, in their turn."""
+        self.filled = [(buffers + 1) >> 1, buffers >> 1]
+
+    def in_step(self, thread: int) -> bool:
+        """True where the thread about to be visited, or visited now, owns the next buffer."""
+        filled_first, filled_second = self.filled
+        turn = thread ^ self.first_thread
+        return filled_first - filled_second == turn and self.words[thread ^ 1] == 0
+
+    def at_idle(self) -> None:
+        """The state machine came to IDLE: with the lenient order, drop what thread 1 strayed in."""
+        if self.first_thread == 1 and self.filled == [0, 0]:
+            self.first_thread = 0
+            self.fresh = True
+            self.words = [0, 0]
+
+    def arm(self) -> None:
+        """SetXfer, endless, from buffer 0 of producer 0."""
+        self.armed = self.live = self.fresh = True
+
+    def reset(self) -> None:
+        """Drop all buffers and stop the sockets."""
+        self.produced_before = self.produced
+        self.consumed_before = self.consumed_ever
+        self.filled = [0, 0]
+        self.words = [0, 0]
+        self.consumed = self.first_thread = 0
+        self.armed = self.live = self.fresh = False
+
+    def fail(self) -> None:
+        """Hardware error: the sockets are disabled where they are."""
+        self.live = self.fresh = False

@@ -1,0 +1,235 @@
+"""The application: boot, the main thread's 100 ms loop, the USB callbacks, the health hooks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from health import Event, Health, Policy
+from hw.protocol import (
+    BOS_DESCRIPTOR,
+    CONFIGURATION_DESCRIPTOR_SS,
+    DEVICE_DESCRIPTOR_SS,
+    HARDWARE_RX888MK2,
+    HARDWARE_UNKNOWN,
+    SERIAL_DIGITS,
+    STRING_LANGUAGES,
+    STRING_MANUFACTURER,
+    STRING_PRODUCT,
+    TYPE_MASK,
+    TYPE_VENDOR,
+    DescriptorType,
+    Request,
+    SdkStatus,
+)
+from sim.board import SENSE_PIN, TUNER_ADDRESS
+from sim.firmware.clock import ClockDriver
+from sim.firmware.remedies import DevicePlatform, DeviceSampler, DeviceWatchdog
+from sim.firmware.streaming import Streaming
+from sim.firmware.vendor import VendorRequests
+from sim.sdk.system import DIE_ID_REGISTERS
+from sim.sdk.types import UsbEvent
+
+if TYPE_CHECKING:
+    from sim.chip.gpif import GpifTable
+    from sim.firmware.revisions import Revision
+    from sim.sdk import Sdk
+
+MAIN_THREAD = "11:HF103_ADC2USB30"
+MAIN_PRIORITY = 8
+"""FIFO_THREAD_PRIORITY of Application.h."""
+
+
+def request_name(request: int) -> str:
+    """The vendor request's name, or its code."""
+    return Request(request).name if request in Request._value2member_map_ else f"{request:#04x}"
+
+
+class Firmware:
+    """One boot of the firmware: a program that :class:`sim.chip.fx3.Fx3` runs.
+
+    Args:
+        revision: what this release does differently.
+        policy: the health module's thresholds, caps and levels.
+
+    Attributes:
+        health: the same module that supervises a device from the host.
+        dma_count, pib_errors, last_pib_error, i2c_failures, streaming_faults: the counters that
+            GETSTATS reports.
+        on_ready: called once the health module is up, before the main thread starts.
+        active: the application is started (SET_CONFIGURATION).
+        in_callback: the USB thread is inside a setup or event callback.
+        remedies_applied: (time in ns, level) of every remedy begun.
+    """
+
+    sdk: Sdk
+    health: Health
+
+    def __init__(self, revision: Revision, policy: Policy, poll_offset_ms: int = 0) -> None:
+        self.revision = revision
+        self.policy = policy
+        self.poll_offset_ms = poll_offset_ms
+        self.name = revision.name
+        self.table: GpifTable = revision.table
+        self.hardware = HARDWARE_UNKNOWN
+        self.active = False
+        self.in_callback = False
+        self.current_request: int | None = None
+        self.hang_main_requested = False
+        self.streaming_faults = 0
+        self.on_ready: Callable[[], None] | None = None
+        self.remedies_applied: list[tuple[int, int]] = []
+        self.reset_counters()
+
+    def reset_counters(self) -> None:
+        """SET_CONFIGURATION zeroes them."""
+        self._dma_count = 0
+        self.pib_errors = 0
+        self.last_pib_error = 0
+        self.i2c_failures = 0
+        self.streaming_faults = 0
+
+    # ------------------------------------------------------------ boot
+
+    def main(self, sdk: Sdk) -> None:
+        """The C main and CyFxApplicationDefine, which runs at priority 0."""
+        self.sdk = sdk
+        sdk.device_init()
+        sdk.device_cache_control()
+        sdk.device_configure_io_matrix()
+        self.clock = ClockDriver(self)
+        self.streaming = Streaming(self)
+        self.platform = DevicePlatform(self)
+        self.sampler = DeviceSampler(self)
+        self.vendor = VendorRequests(self)
+        self.health = Health(self.policy, self.platform, DeviceWatchdog(self))
+        self.health.init()
+        if self.on_ready is not None:
+            self.on_ready()
+        sdk.thread_create(MAIN_THREAD, MAIN_THREAD, self.main_thread, MAIN_PRIORITY)
+
+    def main_thread(self) -> None:
+        """Detect the board, start USB, then poll for ever."""
+        sdk = self.sdk
+        sdk.gpio_init()
+        sdk.i2c_init()
+        sdk.i2c_set_config(400_000)
+        self.detect()
+        self.start_usb()
+        sdk.thread_sleep(self.poll_offset_ms)
+        while True:
+            sdk.thread_sleep(self.policy.poll_interval_ms)
+            if self.hang_main_requested:
+                self.mark("HANGMAIN")
+                sdk.rtos.spin()
+            self.poll()
+
+    def poll(self) -> None:
+        """One pass of the main loop, before and after enumeration alike (history F18)."""
+        health = self.health
+        world = self.sdk.world
+        if world.trace is not None:
+            world.trace.instant("fx3/main thread", "beat", world.now_ns)
+        health.main_heartbeat()
+        self.sampler.sample(health.record_event)
+        health.recover(health.evaluate())
+
+    def detect(self) -> None:
+        """Tell the RX888mk2 by its tuner and its sense pin."""
+        sdk = self.sdk
+        self.clock.set_adc_clock(0)
+        status, _ = sdk.i2c_receive_bytes(TUNER_ADDRESS, 0, 1)
+        _, sense = sdk.gpio_simple_get_value(SENSE_PIN)
+        if status == SdkStatus.SUCCESS and sense is False:
+            self.hardware = HARDWARE_RX888MK2
+
+    def start_usb(self) -> None:
+        """Register descriptors and callbacks, and connect at SuperSpeed."""
+        sdk = self.sdk
+        sdk.usb_start()
+        sdk.usb_register_setup_callback(self.on_setup, True)
+        sdk.usb_register_event_callback(self.on_usb_event)
+        for kind, index, descriptor in (
+            (DescriptorType.DEVICE, 0, DEVICE_DESCRIPTOR_SS),
+            (DescriptorType.BOS, 0, BOS_DESCRIPTOR),
+            (DescriptorType.CONFIGURATION, 0, CONFIGURATION_DESCRIPTOR_SS),
+            (DescriptorType.STRING, 0, STRING_LANGUAGES),
+            (DescriptorType.STRING, 1, STRING_MANUFACTURER),
+            (DescriptorType.STRING, 2, STRING_PRODUCT),
+            (DescriptorType.STRING, 3, self.serial_descriptor()),
+        ):
+            sdk.usb_set_desc(kind, index, descriptor)
+        sdk.connect_state(True, True)
+
+    def serial_descriptor(self) -> bytes:
+        """String 3: die id word 1, then word 0, in upper-case hexadecimal."""
+        _, words = self.sdk.read_device_registers(DIE_ID_REGISTERS[0], 2)
+        text = f"{words[1]:08X}{words[0]:08X}"[:SERIAL_DIGITS]
+        return bytes([2 + 2 * len(text), DescriptorType.STRING]) + text.encode("utf-16-le")
+
+    # ------------------------------------------------------------ callbacks
+
+    def on_setup(self, first: int, second: int) -> bool:
+        """The setup callback: marked for the health module on every path in and out."""
+        self.health.record_event(Event.EP0_ENTER)
+        self.in_callback = True
+        self.current_request = first >> 8 & 0xFF
+        world = self.sdk.world
+        if world.trace is not None:
+            world.trace.begin("fx3/EP0", request_name(self.current_request), world.now_ns)
+        handled = False
+        if first & TYPE_MASK == TYPE_VENDOR:
+            handled = self.vendor.handle(
+                self.current_request, first >> 16, second & 0xFFFF, second >> 16
+            )
+        if world.trace is not None:
+            world.trace.end("fx3/EP0", world.now_ns)
+        self.current_request = None
+        self.in_callback = False
+        self.health.record_event(Event.EP0_EXIT)
+        return handled
+
+    def on_usb_event(self, event: UsbEvent, data: int) -> None:
+        """The event callback; the shipped firmware leaves it unmarked, this one does not."""
+        self.health.record_event(Event.USB_EVENT_ENTER)
+        self.in_callback = True
+        if event is UsbEvent.SETCONF:
+            if self.active:
+                self.streaming.stop_application()
+            if data:
+                self.streaming.start_application()
+        elif event in (UsbEvent.RESET, UsbEvent.DISCONNECT) and self.active:
+            self.streaming.stop_application()
+            self.sdk.usb_lpm_enable()
+        elif event is UsbEvent.EP_UNDERRUN:
+            self.streaming_faults += 1
+            self.health.record_event(Event.EP_UNDERRUN)
+        self.in_callback = False
+        self.health.record_event(Event.USB_EVENT_EXIT)
+
+    @property
+    def dma_count(self) -> int:
+        """glDMACount: buffers produced since START, as the DMA callbacks have counted them."""
+        self.sdk.serve_dma_interrupts()
+        return self._dma_count
+
+    @dma_count.setter
+    def dma_count(self, count: int) -> None:
+        self.sdk.serve_dma_interrupts()
+        self._dma_count = count
+
+    def on_dma_buffers(self, count: int) -> None:
+        """DMA callback: buffers that the producers have filled since the last one."""
+        self._dma_count += count
+
+    def on_pib_error(self, code: int) -> None:
+        """PIB error callback, in the PIB thread."""
+        self.pib_errors += 1
+        self.last_pib_error = code
+        self.health.record_event(Event.PIB_ERROR, code)
+
+    def mark(self, text: str) -> None:
+        """Put a mark into the trace."""
+        trace = self.sdk.world.trace
+        if trace is not None:
+            trace.instant("fx3/health", text, self.sdk.world.now_ns)

@@ -1,0 +1,55 @@
+"""Firmware images for the simulated boot ROM.
+
+An image is a valid CY image (AN76405). Where a real one carries ARM code, these carry a marker
+with the revision's name at the entry address: the ROM's jump finds it, and the world runs the
+Python firmware of that revision. Any other image is code that this world cannot run.
+"""
+
+from __future__ import annotations
+
+import struct
+from functools import lru_cache
+
+from hw.protocol import IMAGE_CONTROL, IMAGE_MAGIC, IMAGE_TYPE_NORMAL
+from sim.chip.bootrom import RAM_BASE
+from sim.firmware.revisions import REVISIONS, Revision, revision
+
+ENTRY_ADDRESS = 0x4000_3000
+"""Where the code of a real image starts (fx3.md 1.1)."""
+MARKER = b"fx3loop firmware:"
+MARKER_BYTES = 64
+
+
+@lru_cache
+def image(name: str, size_bytes: int = 8_192) -> bytes:
+    """A CY image of this revision.
+
+    Args:
+        name: a revision's name.
+        size_bytes: length of its one section; a real image has about 129,000 bytes.
+
+    Raises:
+        FirmwareNotKnown: when no revision has this name.
+    """
+    marker = (MARKER + revision(name).name.encode()).ljust(MARKER_BYTES, b"\0")
+    words = max(size_bytes, MARKER_BYTES) // 4
+    data = marker + bytes(4 * words - MARKER_BYTES)
+    checksum = sum(struct.unpack(f"<{words}I", data)) & 0xFFFF_FFFF
+    return (
+        IMAGE_MAGIC
+        + bytes([IMAGE_CONTROL, IMAGE_TYPE_NORMAL])
+        + struct.pack("<II", words, ENTRY_ADDRESS)
+        + data
+        + struct.pack("<III", 0, ENTRY_ADDRESS, checksum)
+    )
+
+
+def program_of(ram: bytearray, entry: int) -> Revision | None:
+    """The revision whose marker stands at the entry address, or None for any other code."""
+    start = entry - RAM_BASE
+    if not 0 <= start <= len(ram) - MARKER_BYTES:
+        return None
+    found = bytes(ram[start : start + MARKER_BYTES])
+    if not found.startswith(MARKER):
+        return None
+    return REVISIONS.get(found[len(MARKER) :].rstrip(b"\0").decode("ascii", "replace"))

@@ -1,0 +1,148 @@
+"""The device-side Platform, Watchdog and Sampler of the health module.
+
+With :mod:`sim.firmware.streaming` the only place that makes recovery-class SDK calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from health import Event, Intent, Level, Outcome, Status, level_bit
+from hw.protocol import GPIF_DISABLED, SdkStatus
+from sim.firmware.streaming import CHANNEL, ENDLESS, EP1
+from sim.sdk.system import EP1_SOCKET_STATUS_REGISTER
+
+if TYPE_CHECKING:
+    from sim.firmware.app import Firmware
+
+UNKNOWN_BUFFERS = 255
+SAMPLE_EVENT = Event.STREAM_SAMPLE
+
+
+class DevicePlatform:
+    """What each level means inside the firmware."""
+
+    def __init__(self, firmware: Firmware) -> None:
+        self.firmware = firmware
+        self.sdk = firmware.sdk
+        self.now_ms: Callable[[], int] = firmware.sdk.get_time
+        """OS ticks; the firmware's milliseconds are ticks."""
+
+    def available(self) -> int:
+        """Levels 1 to 3 need a configured application; level 4 is always there."""
+        levels = level_bit(Level.DEVICE_RESET)
+        if self.firmware.active:
+            levels |= level_bit(Level.STREAM) | level_bit(Level.EP0) | level_bit(Level.APPLICATION)
+        return levels
+
+    def note(self, intent: Intent) -> None:
+        """Leave a mark in the trace: every reset of this chip loses its memory."""
+        self.firmware.mark(f"level {int(intent.level)}: {intent.status.code.name}")
+
+    def apply(self, level: Level, status: Status) -> Outcome:
+        """Apply a remedy in the main thread.
+
+        Levels 1 to 3 take the channel's and the USB driver's locks without a limit, as the SDK
+        does; level 4 does not return.
+        """
+        del status
+        self.firmware.remedies_applied.append((self.sdk.world.now_ns, int(level)))
+        if level is Level.STREAM:
+            return self.restart_stream()
+        if level is Level.EP0:
+            return self.restart_ep0()
+        if level is Level.APPLICATION:
+            return self.restart_application()
+        if level is Level.DEVICE_RESET:
+            self.sdk.device_reset(False)
+        return Outcome.REFUSED
+
+    def restart_stream(self) -> Outcome:
+        """Level 1: stop, reset the channel, and start again if the clock is there.
+
+        A revision that does not load the table after a forced stop gets NOT_CONFIGURED from
+        SMStart and stays dead (fx3.md 2.6).
+        """
+        firmware = self.firmware
+        sdk = self.sdk
+        sdk.gpif_control_sw_input(False)
+        sdk.thread_sleep(1)
+        forced = firmware.streaming.disable_state_machine()
+        sdk.dma_multi_channel_reset(CHANNEL)
+        sdk.usb_flush_ep(EP1)
+        outcome = Outcome.FAILED
+        if firmware.clock.ready():
+            status = sdk.dma_multi_channel_set_xfer(CHANNEL, ENDLESS, 0)
+            if forced and firmware.revision.recovery_reloads:
+                sdk.gpif_load(firmware.revision.table)
+            started = sdk.gpif_sm_start(0, 0)
+            sdk.gpif_control_sw_input(True)
+            if status == SdkStatus.SUCCESS and started == SdkStatus.SUCCESS:
+                outcome = Outcome.DONE
+        firmware.streaming_faults += 1
+        firmware.dma_count = 0
+        return outcome
+
+    def restart_ep0(self) -> Outcome:
+        """Level 2: stall EP0 (the next SETUP ends the stall) and flush EP1."""
+        stalled = self.sdk.usb_stall(0, True, False)
+        flushed = self.sdk.usb_flush_ep(EP1)
+        done = stalled == SdkStatus.SUCCESS and flushed == SdkStatus.SUCCESS
+        return Outcome.DONE if done else Outcome.FAILED
+
+    def restart_application(self) -> Outcome:
+        """Level 3: stop and start the application, and the stream if one was running."""
+        streaming = self.firmware.streaming
+        resume = streaming.streaming
+        streaming.stop_application()
+        streaming.start_application()
+        if resume and self.firmware.clock.ready():
+            return Outcome.DONE if streaming.start() == SdkStatus.SUCCESS else Outcome.FAILED
+        return Outcome.DONE
+
+
+class DeviceWatchdog:
+    """The hardware watchdog, through the SDK."""
+
+    def __init__(self, firmware: Firmware) -> None:
+        self.sdk = firmware.sdk
+
+    def arm(self, period_ms: int) -> None:
+        """Start it."""
+        self.sdk.sys_watch_dog_configure(True, period_ms)
+
+    def clear(self) -> None:
+        """Pet it."""
+        self.sdk.sys_watch_dog_clear()
+
+    def every(self, interval_ms: int, call: Callable[[], None]) -> None:
+        """Run ``call`` in the timer thread again and again."""
+        self.sdk.timer_create("health pet", call, interval_ms, interval_ms)
+
+
+class DeviceSampler:
+    """Reads counters and registers for the health module; takes no driver lock in good times."""
+
+    def __init__(self, firmware: Firmware) -> None:
+        self.firmware = firmware
+        self.sdk = firmware.sdk
+        self.samples_ring = firmware.revision.samples_ring
+        self.samples_clock = firmware.revision.samples_clock
+        self.last_count = 0
+
+    def sample(self, record: Callable[..., None]) -> None:
+        """Record one look at the stream."""
+        firmware = self.firmware
+        count = firmware.dma_count
+        _, state = self.sdk.gpif_get_sm_state()
+        full = UNKNOWN_BUFFERS
+        if self.samples_ring:
+            full = self.sdk.read_device_registers(EP1_SOCKET_STATUS_REGISTER, 1)[1][0]
+        record(SAMPLE_EVENT, count, GPIF_DISABLED if state is None else state, full)
+        # The clock costs two I2C reads and their lock: looked at when the count stands still,
+        # and never while a handler that may hang holds that lock.
+        looks = self.samples_clock and not firmware.in_callback
+        if count == self.last_count and looks and firmware.streaming.streaming:
+            record(Event.CLOCK_STATE, int(firmware.clock.ready()))
+        self.last_count = count

@@ -1,0 +1,203 @@
+"""The vendor requests (scenarios.md C3): one handler each, in the USB thread.
+
+A handler returns True when it answered the request; otherwise the driver stalls EP0. One shared
+64-byte buffer serves all, so a short payload leaves old bytes behind it.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from health import Event
+from hw.protocol import (
+    EP0_BUFFER_BYTES,
+    GPIF_DISABLED,
+    Argument,
+    DeviceInfo,
+    Request,
+    SdkStatus,
+    Stats,
+)
+from sim.board import REGISTER_CLK0_CONTROL, REGISTER_STATUS
+from sim.rtos import SUCCESS
+
+if TYPE_CHECKING:
+    from sim.firmware.app import Firmware
+
+PLL_POLLS_MAX = 100
+
+
+class VendorRequests:
+    """The table of requests of one boot of the firmware."""
+
+    def __init__(self, firmware: Firmware) -> None:
+        self.firmware = firmware
+        self.sdk = firmware.sdk
+        self.buffer = bytearray(EP0_BUFFER_BYTES)
+        self.request_count = 0
+        self.boot_count = 1
+        handlers: dict[int, Callable[[int, int, int], bool]] = {
+            Request.STARTFX3: self.start,
+            Request.STOPFX3: self.stop,
+            Request.TESTFX3: self.test,
+            Request.RESETFX3: self.reset,
+            Request.STARTADC: self.start_adc,
+            Request.GETSTATS: self.get_stats,
+            Request.SETARGFX3: self.set_argument,
+        }
+        if firmware.revision.test_hooks:
+            handlers[Request.HANGFX3] = self.hang_handler
+            handlers[Request.HANGMAIN] = self.hang_main
+        self.handlers = handlers
+
+    def handle(self, request: int, value: int, index: int, length: int) -> bool:
+        """Serve one vendor request."""
+        if length > EP0_BUFFER_BYTES:
+            self.sdk.usb_stall(0, True, False)
+            return True
+        handler = self.handlers.get(request)
+        return handler is not None and handler(value, index, length)
+
+    # ------------------------------------------------------------ data stages
+
+    def _receive(self, length: int) -> bool:
+        """Data and status stage of an OUT request; its failures are health events."""
+        status, data = self.sdk.usb_get_ep0_data(length)
+        self.buffer[: len(data)] = data
+        return self._noted(status)
+
+    def _send(self, data: bytes) -> bool:
+        return self._noted(self.sdk.usb_send_ep0_data(data))
+
+    def _noted(self, status: int) -> bool:
+        if status == SUCCESS:
+            return True
+        cancelled = status == SdkStatus.XFER_CANCELLED
+        self.firmware.health.record_event(Event.EP0_CANCELLED if cancelled else Event.EP0_ERROR)
+        return False
+
+    def _refuse_late(self) -> None:
+        """Stall after the data stage: too late, the host has seen success (history F20)."""
+        self.sdk.usb_stall(0, True, False)
+
+    # ------------------------------------------------------------ requests
+
+    def start(self, value: int, index: int, length: int) -> bool:
+        """STARTFX3: 4 bytes, ignored."""
+        del value, index
+        firmware = self.firmware
+        revision = firmware.revision
+        self.sdk.usb_lpm_disable()
+        if revision.preflight_first and not firmware.clock.ready():
+            return False
+        self._receive(length)
+        if revision.preflight and not revision.preflight_first and not firmware.clock.ready():
+            self._refuse_late()
+            return True
+        if firmware.streaming.start() != SUCCESS:
+            self._refuse_late()
+        return True
+
+    def stop(self, value: int, index: int, length: int) -> bool:
+        """STOPFX3: 4 bytes, ignored; always succeeds."""
+        del value, index
+        self.sdk.usb_lpm_enable()
+        self._receive(length)
+        self.firmware.streaming.stop()
+        return True
+
+    def test(self, value: int, index: int, length: int) -> bool:
+        """TESTFX3: four bytes about the device; counts."""
+        del value, index, length
+        major, minor = self.firmware.revision.version
+        info = DeviceInfo(self.firmware.hardware, major, minor, self.request_count)
+        self._send(info.pack())
+        self.request_count = self.request_count + 1 & 0xFF
+        return True
+
+    def reset(self, value: int, index: int, length: int) -> bool:
+        """RESETFX3: acknowledged, 100 ms, then the boot ROM."""
+        del value, index
+        self._receive(length)
+        self.sdk.thread_sleep(100)
+        self.sdk.device_reset(False)
+        return True
+
+    def start_adc(self, value: int, index: int, length: int) -> bool:
+        """STARTADC: 4 bytes, the ADC clock in Hz; 0 turns CLK0 off."""
+        del value, index
+        firmware = self.firmware
+        if not self._receive(length):
+            return False
+        if firmware.revision.adc_stops_stream:
+            firmware.streaming.stop_for_clock_change()
+        (frequency_hz,) = struct.unpack_from("<I", self.buffer)
+        if firmware.clock.set_adc_clock(frequency_hz) != SUCCESS:
+            self._refuse_late()
+            return True
+        if firmware.revision.adc_settle_ticks:
+            self.sdk.thread_sleep(firmware.revision.adc_settle_ticks)
+            return True
+        if frequency_hz:
+            self._wait_for_lock()
+        return True
+
+    def _wait_for_lock(self) -> None:
+        for _ in range(PLL_POLLS_MAX):
+            self.sdk.thread_sleep(1)
+            if self.firmware.clock.pll_locked():
+                return
+
+    def get_stats(self, value: int, index: int, length: int) -> bool:
+        """GETSTATS: counters and the clock generator's registers."""
+        del value, index, length
+        firmware = self.firmware
+        _, state = self.sdk.gpif_get_sm_state()
+        full = firmware.revision.stats_bytes > 20
+        _, clock_status = firmware.clock.read(REGISTER_STATUS)
+        clk0_control, clk0_on = 0xFF, False
+        if full:
+            status, value = firmware.clock.read(REGISTER_CLK0_CONTROL)
+            clk0_control = value if status == SUCCESS else 0xFF
+            clk0_on = firmware.clock.clk0_on()
+        stats = Stats(
+            dma_count=firmware.dma_count & 0xFFFF_FFFF,
+            gpif_state=GPIF_DISABLED if state is None else state,
+            pib_errors=firmware.pib_errors,
+            last_pib_error=firmware.last_pib_error,
+            i2c_failures=firmware.i2c_failures,
+            streaming_faults=firmware.streaming_faults,
+            clock_status=clock_status,
+            boot_count=self.boot_count if full else None,
+            clk0_control=clk0_control if full else None,
+            clk0_on=clk0_on if full else None,
+        )
+        self._send(stats.pack())
+        return True
+
+    def set_argument(self, value: int, index: int, length: int) -> bool:
+        """SETARGFX3: the argument's id is wIndex, its value the low byte of wValue."""
+        self._receive(length)
+        if index == Argument.WATCHDOG_CAP:
+            self.firmware.health.record_event(Event.STREAM_CAP, value & 0xFF)
+        elif index not in (Argument.ATTENUATOR, Argument.VGA):
+            self._refuse_late()
+            return True
+        self.request_count = self.request_count + 1 & 0xFF
+        return True
+
+    def hang_handler(self, value: int, index: int, length: int) -> bool:
+        """HANGFX3: sleep wValue ms in the USB thread, then acknowledge."""
+        del index, length
+        self.sdk.thread_sleep(value)
+        self.sdk.usb_ack_setup()
+        return True
+
+    def hang_main(self, value: int, index: int, length: int) -> bool:
+        """HANGMAIN: acknowledge; the main thread spins from its next loop on."""
+        del value, index, length
+        self.firmware.hang_main_requested = True
+        self.sdk.usb_ack_setup()
+        return True

@@ -1,0 +1,152 @@
+"""How long streams are read: the host controller keeps transfers queued and accounts bytes.
+
+No data is made. A drain without jitter asks for all that will ever come; with jitter each transfer
+is queued again a random time after it completed, as a busy program does, and the queue can run
+dry when that takes longer than the others last.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import deque
+
+from hw.protocol import BULK_PACKET_SS_BYTES
+from sim.host.controller import UsbDevice
+from sim.kernel import HARDWARE, Alarm, World
+
+
+class Drain:
+    """A program that reads everything.
+
+    Args:
+        world: the clock.
+        device: what it reads from.
+        transfer_bytes: size of a transfer, whole packets.
+        depth: transfers that it keeps queued (rx888_stream queues 32 of 1 MiB).
+        jitter_ns: the longest time from a completion to queueing that transfer again.
+        name: of its random stream.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        device: UsbDevice,
+        *,
+        transfer_bytes: int = 1 << 20,
+        depth: int = 32,
+        jitter_ns: int = 0,
+        name: str = "drain",
+    ) -> None:
+        if device.bulk is None or transfer_bytes % BULK_PACKET_SS_BYTES:
+            raise ValueError("a drain needs EP1 and transfers of whole packets")
+        self.world = world
+        self.device = device
+        self.bulk = device.bulk
+        self.stream = device.bulk.stream
+        self.packets = transfer_bytes // BULK_PACKET_SS_BYTES
+        self.depth = depth
+        self.jitter_ns = jitter_ns
+        self.random = world.random(name)
+        self.reading = False
+        self.transfers = 0
+        self._first_packet = 0
+        self._ends: deque[int] = deque()
+        self._due_ns: deque[int] = deque()
+        self._returns: deque[int] = deque()
+        self._last_return_ns = 0
+        self._asked = 0
+        self._alarm: Alarm | None = None
+
+    @property
+    def bytes(self) -> int:
+        """Bytes read so far."""
+        delivered = self.stream.flow.delivered_packets(self.world.now_ns)
+        return (delivered - self._first_packet) * BULK_PACKET_SS_BYTES
+
+    def start(self) -> None:
+        """Queue the transfers."""
+        self.reading = True
+        delivered = self.stream.flow.delivered_packets(self.world.now_ns)
+        if not self.transfers and not self._first_packet:
+            self._first_packet = delivered
+        if not self.jitter_ns:
+            self.stream.credit(None)
+            return
+        self._asked = delivered
+        self.bulk.stream.on_change = self._plan
+        self._queue(self.depth)
+        self._plan()
+
+    def stop(self) -> None:
+        """Cancel every queued transfer; the device fills up and waits."""
+        self.reading = False
+        self._ends.clear()
+        self._due_ns.clear()
+        self._returns.clear()
+        self._cancel_alarm()
+        self.stream.withdraw()
+
+    def _queue(self, transfers: int) -> None:
+        for _ in range(transfers):
+            self._asked += self.packets
+            self._ends.append(self._asked)
+        self.stream.credit(transfers * self.packets)
+
+    def _plan(self) -> None:
+        """Work out when the next transfers complete, and wake at the last of them.
+
+        A transfer that comes back while others are queued changes nothing until those are done.
+        So up to half of the queue is dealt with in one go; only where the queue may run dry is
+        each return waited for.
+        """
+        if not self.reading:
+            return
+        self._forget_past()
+        self._due_ns.clear()
+        if self._ends:
+            batch = max(1, len(self._ends) // 2)
+            due_ns = self.stream.flow.delivery_times(self._ends[0], self.packets, batch)
+            self._due_ns.extend(due_ns)
+        wake_ns = self._due_ns[-1] if self._due_ns else None
+        if len(self._ends) <= 1 and self._returns:
+            back_ns = self._returns[0]
+            wake_ns = back_ns if wake_ns is None else min(wake_ns, back_ns)
+        alarm = self._alarm
+        if alarm is not None:
+            if alarm.at_ns == wake_ns:
+                return
+            self._cancel_alarm()
+        if wake_ns is not None:
+            wake_ns = max(wake_ns, self.world.now_ns)
+            self._alarm = self.world.alarm(wake_ns, self._due, HARDWARE)
+
+    def _forget_past(self) -> None:
+        """Take completed transfers off the queue, each with the time of its return."""
+        completed = bisect_right(self._due_ns, self.world.now_ns)
+        if not completed:
+            return
+        last_ns = self._last_return_ns
+        for jitter_ns in self.random.many_below(self.jitter_ns, completed):
+            self._ends.popleft()
+            # One thread queues them again, in order.
+            last_ns = max(last_ns, self._due_ns.popleft() + jitter_ns)
+            self._returns.append(last_ns)
+        self._last_return_ns = last_ns
+        self.transfers += completed
+
+    def _due(self) -> None:
+        self._alarm = None
+        self._forget_past()
+        now = self.world.now_ns
+        back = 0
+        while self._returns and self._returns[0] <= now:
+            self._returns.popleft()
+            back += 1
+        if back:
+            self._queue(back)
+        self._plan()
+
+    def _cancel_alarm(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None

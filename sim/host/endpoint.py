@@ -1,0 +1,141 @@
+"""The host controller's side of EP1: a queue of read requests, filled in order.
+
+A read asks the device for packets; the flow computes when they will all have come, and one alarm
+waits for the read at the head. Bytes are made only for reads that want them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from simpy.events import Event
+
+from hw.protocol import BULK_PACKET_SS_BYTES
+from sim.chip.stream import Stream
+from sim.chip.usb import TransferStatus
+from sim.kernel import HARDWARE, Alarm, World
+
+
+class BulkTransfer:
+    """One read request.
+
+    Attributes:
+        length: bytes asked for, a whole number of packets.
+        received: bytes that have come, final once ended.
+        first_packet: number of its first packet since the device attached.
+        status: how it ended, or PENDING.
+        ended: event that triggers when it has ended.
+    """
+
+    __slots__ = ("ended", "first_packet", "last_packet", "length", "received", "status")
+
+    def __init__(self, world: World, length: int, first_packet: int, last_packet: int) -> None:
+        self.length = length
+        self.received = 0
+        self.first_packet = first_packet
+        self.last_packet = last_packet
+        self.status = TransferStatus.PENDING
+        self.ended = Event(world)
+
+    def end(self, status: TransferStatus, received: int) -> None:
+        """End the read; the first end counts."""
+        if self.status is TransferStatus.PENDING:
+            self.status = status
+            self.received = received
+            self.ended.succeed()
+
+
+class BulkIn:
+    """The queue of reads on one enumerated device.
+
+    Args:
+        world: the clock.
+        stream: the device's end.
+    """
+
+    def __init__(self, world: World, stream: Stream) -> None:
+        self.world = world
+        self.stream = stream
+        self.queue: deque[BulkTransfer] = deque()
+        self.asked = stream.flow.delivered_packets(world.now_ns)
+        self._alarm: Alarm | None = None
+        stream.on_change = self._plan
+
+    def submit(self, length: int) -> BulkTransfer:
+        """Queue a read.
+
+        Raises:
+            ValueError: when the length is not a whole number of packets: what a device with more
+                data does to such a read is an overflow, which no program here wants.
+        """
+        packets, rest = divmod(length, BULK_PACKET_SS_BYTES)
+        if rest or packets <= 0:
+            raise ValueError(f"a read of {length} bytes is not whole packets of 1024 bytes")
+        transfer = BulkTransfer(self.world, length, self.asked, self.asked + packets)
+        self.asked += packets
+        self.queue.append(transfer)
+        self.stream.credit(packets)
+        if len(self.queue) == 1:
+            self._plan()
+        return transfer
+
+    def cancel(self, transfer: BulkTransfer) -> None:
+        """Take a read back; what came before stays with it, later reads move up."""
+        if transfer.status is not TransferStatus.PENDING:
+            return
+        self.stream.withdraw()
+        delivered = self.stream.flow.delivered_packets(self.world.now_ns)
+        received = max(0, min(delivered, transfer.last_packet) - transfer.first_packet)
+        self.queue.remove(transfer)
+        # The rest is asked for again from here on, in its order.
+        self.asked = delivered
+        for other in self.queue:
+            kept = max(0, delivered - other.first_packet)
+            packets = other.last_packet - other.first_packet - kept
+            other.first_packet = self.asked - kept
+            other.last_packet = self.asked = self.asked + packets
+            self.stream.credit(packets)
+        transfer.end(TransferStatus.CANCELLED, received * BULK_PACKET_SS_BYTES)
+        self._plan()
+
+    def pause(self) -> None:
+        """The host takes no data, though its programs go on asking for it."""
+        self.stream.hold()
+
+    def resume(self) -> None:
+        """The host takes data again."""
+        self.stream.release()
+
+    def detach(self) -> None:
+        """The device is gone: every read ends."""
+        self.stream.on_change = None
+        self._cancel_alarm()
+        while self.queue:
+            self.queue.popleft().end(TransferStatus.NO_DEVICE, 0)
+
+    def _plan(self) -> None:
+        """Set the alarm for the read at the head, as things stand now."""
+        due_ns = None
+        if self.queue:
+            due_ns = self.stream.flow.delivery_time(self.queue[0].last_packet)
+        alarm = self._alarm
+        if alarm is not None:
+            if alarm.at_ns == due_ns:
+                return
+            self._cancel_alarm()
+        if due_ns is not None:
+            due_ns = max(due_ns, self.world.now_ns)
+            self._alarm = self.world.alarm(due_ns, self._due, HARDWARE)
+
+    def _due(self) -> None:
+        self._alarm = None
+        delivered = self.stream.flow.delivered_packets(self.world.now_ns)
+        while self.queue and self.queue[0].last_packet <= delivered:
+            transfer = self.queue.popleft()
+            transfer.end(TransferStatus.DONE, transfer.length)
+        self._plan()
+
+    def _cancel_alarm(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None

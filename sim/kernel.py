@@ -1,0 +1,455 @@
+"""The world's clock: integer nanoseconds over SimPy, and threads that read as straight-line code.
+
+A :class:`World` is a ``simpy.Environment`` that owns the loop. A :class:`Task` is a greenlet: it
+blocks by switching back to the loop, so driver code and firmware need no ``yield``. The same
+:meth:`World.wait` serves a task and ordinary code (a test, a pyusb program): ordinary code runs
+the loop until what it waits for has happened.
+
+Within one nanosecond the order is: clock edges (computed, never events), then hardware
+completions (:data:`HARDWARE`), then software (:data:`SOFTWARE`) in the order of scheduling.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from heapq import heapify, heappop, heappush
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, Self
+from zlib import crc32
+
+import simpy
+from greenlet import getcurrent, greenlet
+from simpy.events import Event
+
+from sim.errors import NoProgress, NothingLeft, TaskFailed, TaskKilled, WorldClosed
+
+if TYPE_CHECKING:
+    from hw.trace import Recorder
+
+HARDWARE = -1
+"""Heap priority of completions: a transfer that ends, a watchdog that fires."""
+TICK = 0
+"""Heap priority of what an OS tick brings; a CPU runs only after all of one tick is handed out."""
+SOFTWARE = 1
+"""Heap priority of everything that runs code; equals SimPy's NORMAL."""
+EXPIRY = 2
+"""Heap priority of a task's time-outs: what happens at the limit is still in time."""
+
+FOREVER_NS = 1 << 62
+"""Later than any run (146 years): the limit of a run that has none."""
+
+SWITCHES_PER_INSTANT_MAX = 100_000
+REFUSALS_MAX = 100
+"""So often may a killed task try to wait while it unwinds."""
+
+
+class Cpu(Protocol):
+    """Something that runs threads after the callbacks of an event (an RTOS)."""
+
+    def dispatch(self) -> None:
+        """Let the best ready thread run until none is better than the running one."""
+
+
+class Alarm:
+    """A call at an instant that can be cancelled without leaving anything to wait for.
+
+    Attributes:
+        at_ns: when it is due.
+        callback: what is called, or None once it was cancelled or has run.
+    """
+
+    __slots__ = ("at_ns", "callback", "world")
+
+    def __init__(self, world: World, at_ns: int, callback: Callable[[], None]) -> None:
+        self.world = world
+        self.at_ns = at_ns
+        self.callback: Callable[[], None] | None = callback
+
+    def cancel(self) -> None:
+        """Take the call back; harmless when it has run or was cancelled before."""
+        if self.callback is not None:
+            self.callback = None
+            self.world._bury()
+
+
+class Task(greenlet):
+    """A thread of the simulation: a host program, or the ground of a firmware thread.
+
+    Attributes:
+        name: what errors and traces call it.
+        finished: event that triggers when the task has ended in any way.
+        result: what its function returned, once finished.
+    """
+
+    def __init__(self, world: World, name: str, call: Callable[[], Any]) -> None:
+        super().__init__(self._main, world._hub)
+        self.world = world
+        self.name = name
+        self.call: Callable[[], Any] | None = call
+        self.finished = Event(world)
+        self.result: Any = None
+        self.killed = False
+        self.refusals = 0
+
+    def _main(self, *_: object) -> None:
+        world = self.world
+        call = self.call
+        try:
+            if call is not None and not self.killed:
+                self.result = call()
+        except TaskKilled:
+            self.killed = True
+        except BaseException as error:
+            self.parent = world._hub
+            raise TaskFailed(self.name, world._now, error) from error
+        finally:
+            self.call = None
+            world._tasks.pop(self, None)
+            if not world.closed:
+                self.finished.succeed()
+        # A killed task returns to its killer, which kill() made its parent.
+        if not self.killed:
+            self.parent = world._hub
+
+    def kill(self) -> None:
+        """End the task now: its ``finally`` blocks run, but nothing in it may wait again."""
+        if self.dead or self.finished.triggered:
+            return
+        self.killed = True
+        if getcurrent() is self:
+            raise TaskKilled
+        if not self:  # never started: there is no frame to unwind
+            self.world._tasks.pop(self, None)
+            self.call = None
+            self.finished.succeed()
+            return
+        for _ in range(3):
+            self.parent = getcurrent()
+            self.throw(TaskKilled)
+            if self.dead:
+                return
+        raise TaskFailed(self.name, self.world._now, RuntimeError("the task swallows its kill"))
+
+
+class Stream:
+    """A named stream of random numbers that stays the same over library versions.
+
+    It maps raw 64-bit output of PCG64 by its own integer arithmetic; numpy's distributions may
+    change between releases, the raw generator may not (NEP 19).
+    """
+
+    __slots__ = ("_raw",)
+
+    def __init__(self, seed: int, name: str) -> None:
+        from numpy.random import PCG64, SeedSequence
+
+        self._raw = PCG64(SeedSequence([seed, crc32(name.encode())])).random_raw
+
+    def below(self, bound: int) -> int:
+        """Draw an integer in [0, bound), for a bound up to 2**32."""
+        return (int(self._raw()) >> 32) * bound >> 32
+
+    def many_below(self, bound: int, count: int) -> list[int]:
+        """Draw ``count`` integers in [0, bound): the same that as many :meth:`below` would give."""
+        return [(raw >> 32) * bound >> 32 for raw in self._raw(count).tolist()]
+
+    def between(self, low: int, high: int) -> int:
+        """Draw an integer in [low, high], both ends included."""
+        return low + self.below(high - low + 1)
+
+    def chance(self, parts: int, of: int) -> bool:
+        """True with probability parts / of."""
+        return self.below(of) < parts
+
+
+class World(simpy.Environment):
+    """One simulated host, cable, board and firmware, with its clock and its seed.
+
+    It belongs to the OS thread that made it, and is closed by ``with`` or :meth:`close`.
+
+    Args:
+        seed: the one seed; every random draw comes from a stream named in :meth:`random`.
+        trace: recorder of what happens, or None: then tracing costs one comparison.
+    """
+
+    # SimPy types times as numbers and entries as events; here times are integers, and an entry
+    # holds an event or an alarm.
+    _now: int
+    _queue: list[tuple[int, int, int, Any]]  # type: ignore[assignment]
+
+    def __init__(self, seed: int = 0, trace: Recorder | None = None) -> None:
+        super().__init__(0)
+        self.seed = seed
+        self.trace = trace
+        self.closed = False
+        self._hub = getcurrent()
+        self._limit_ns = 0
+        self._running = False
+        self._until: Event | None = None
+        self._pending: list[Cpu] = []
+        self._dead_alarms = 0
+        self._switches = 0
+        self._tasks: dict[Task, None] = {}
+        self._streams: dict[str, Stream] = {}
+        self._closers: list[Callable[[], None]] = []
+
+    @property
+    def now_ns(self) -> int:
+        """Simulated time in nanoseconds since the world began."""
+        return self._now
+
+    # ---------------------------------------------------------------- time
+
+    def alarm(self, at_ns: int, callback: Callable[[], None], priority: int = SOFTWARE) -> Alarm:
+        """Call ``callback`` in the loop at ``at_ns`` (not before now)."""
+        if at_ns < self._now:
+            raise ValueError(f"alarm at {at_ns} ns lies before now, {self._now} ns")
+        alarm = Alarm(self, at_ns, callback)
+        heappush(self._queue, (at_ns, priority, next(self._eid), alarm))
+        return alarm
+
+    def _bury(self) -> None:
+        self._dead_alarms += 1
+        queue = self._queue
+        if self._dead_alarms > 32 and self._dead_alarms * 2 > len(queue):
+            queue[:] = [
+                entry
+                for entry in queue
+                if type(entry[3]) is not Alarm or entry[3].callback is not None
+            ]
+            heapify(queue)
+            self._dead_alarms = 0
+
+    def request(self, cpu: Cpu) -> None:
+        """Let ``cpu`` dispatch after the callbacks of the event that is being processed."""
+        self._pending.append(cpu)
+
+    def run_until(self, at_ns: int) -> None:
+        """Run everything up to and including ``at_ns``; the clock then stands at ``at_ns``."""
+        if getcurrent() is not self._hub:
+            raise RuntimeError("run_until belongs to ordinary code; a task uses sleep")
+        if at_ns < self._now:
+            raise ValueError(f"run_until({at_ns}) lies before now, {self._now} ns")
+        self._loop(at_ns, None)
+
+    def run(self, until: float | Event | None = None) -> object:
+        """As simpy.Environment.run, but inclusive: a time is reached with all that happens at it.
+
+        Args:
+            until: a time in ns, an event to wait for, or None to run until nothing is left.
+
+        Returns:
+            The event's value, when an event was given.
+        """
+        if until is None:
+            self._loop(FOREVER_NS, None)
+            return None
+        if isinstance(until, Event):
+            self.wait(until)
+            return until.value
+        self.run_until(int(until))
+        return None
+
+    def wait(self, event: Event, limit_ns: int | None = None) -> bool:
+        """Wait until ``event`` has happened, or ``limit_ns`` nanoseconds from now.
+
+        One call for tasks and for ordinary code.
+
+        Returns:
+            True when the event happened, False when the limit passed first.
+
+        Raises:
+            NothingLeft: in ordinary code without a limit, when nothing can happen any more.
+            Exception: the event's own, when it failed.
+        """
+        if event.callbacks is not None:
+            current = getcurrent()
+            if isinstance(current, Task):
+                self._wait_in_task(current, event, limit_ns)
+            else:
+                limit = FOREVER_NS if limit_ns is None else self._now + limit_ns
+                self._loop(limit, event)
+                if event.callbacks is not None and limit_ns is None:
+                    raise NothingLeft(repr(event), self._now)
+        if event.callbacks is not None:
+            return False
+        if not event._ok:
+            event._defused = True
+            raise event._value
+        return True
+
+    def _wait_in_task(self, task: Task, event: Event, limit_ns: int | None) -> None:
+        if task.killed:
+            self._refuse(task)
+        callbacks = event.callbacks
+
+        def happened(_: Event) -> None:
+            self._switch(task)
+
+        callbacks.append(happened)
+        if limit_ns is None:
+            self._hub.switch()
+            return
+
+        def expired() -> None:
+            callbacks.remove(happened)
+            self._switch(task)
+
+        alarm = self.alarm(self._now + limit_ns, expired, EXPIRY)
+        try:
+            self._hub.switch()
+        finally:
+            alarm.cancel()
+
+    def _refuse(self, task: Task) -> NoReturn:
+        """End a killed task's wait; one that keeps trying goes back to kill(), which reports it."""
+        task.refusals += 1
+        if task.refusals > REFUSALS_MAX and task.parent is not None:
+            task.parent.switch()
+        raise TaskKilled
+
+    def sleep(self, duration_ns: int) -> None:
+        """Let ``duration_ns`` pass, in a task or in ordinary code."""
+        current = getcurrent()
+        if not isinstance(current, Task):
+            self.run_until(self._now + duration_ns)
+            return
+        if current.killed:
+            self._refuse(current)
+        alarm = self.alarm(self._now + duration_ns, lambda: self._switch(current))
+        try:
+            self._hub.switch()
+        finally:
+            alarm.cancel()
+
+    def fire(self, event: Event) -> None:
+        """Let ``event`` happen at once: for an alarm's callback, where the loop has its turn.
+
+        Spares the way through the heap that ``event.succeed()`` takes.
+        """
+        event._ok = True
+        event._value = None
+        callbacks, event.callbacks = event.callbacks, None  # type: ignore[assignment]
+        for call in callbacks:
+            call(event)
+
+    # --------------------------------------------------------------- tasks
+
+    def spawn(self, name: str, call: Callable[[], Any]) -> Task:
+        """Start ``call`` as a task at this instant, after what is already due at it."""
+        task = Task(self, name, call)
+        self._tasks[task] = None
+        self.alarm(self._now, lambda: self._switch(task))
+        return task
+
+    def _switch(self, task: Task, value: object = None) -> None:
+        """Resume a task from the loop."""
+        if task.dead or (task.killed and not task):
+            return
+        self._switches += 1
+        if self._switches > SWITCHES_PER_INSTANT_MAX:
+            raise NoProgress(task.name, self._now, self._switches)
+        task.switch(value)
+
+    def random(self, name: str) -> Stream:
+        """The random stream of this name; the same seed and name give the same numbers."""
+        stream = self._streams.get(name)
+        if stream is None:
+            stream = self._streams[name] = Stream(self.seed, name)
+        return stream
+
+    # ---------------------------------------------------------------- loop
+
+    def _loop(self, limit_ns: int, until: Event | None) -> None:
+        """Process events until ``until`` has happened or nothing is due up to ``limit_ns``."""
+        if self.closed:
+            raise WorldClosed("the world is closed; make a new one")
+        if self._running or getcurrent() is not self._hub:
+            raise RuntimeError("a world is run by the code that made it, not by its callbacks")
+        self._running = True
+        outer = self._limit_ns
+        self._limit_ns = limit_ns
+        queue = self._queue
+        pending = self._pending
+        try:
+            while True:
+                # The awaited event is looked at before the CPU runs: computing moves the clock.
+                if until is not None and until.callbacks is None:
+                    return
+                if pending and not (queue and queue[0][0] == self._now and queue[0][1] == TICK):
+                    pending.pop().dispatch()
+                    continue
+                if not queue or queue[0][0] > limit_ns:
+                    if limit_ns != FOREVER_NS:
+                        self._now = limit_ns
+                        self._switches = 0
+                    return
+                entry = heappop(queue)
+                due = entry[3]
+                if type(due) is Alarm:
+                    callback = due.callback
+                    if callback is None:
+                        self._dead_alarms -= 1
+                        continue
+                    due.callback = None
+                    if entry[0] != self._now:
+                        self._now = entry[0]
+                        self._switches = 0
+                    callback()
+                    continue
+                if entry[0] != self._now:
+                    self._now = entry[0]
+                    self._switches = 0
+                callbacks, due.callbacks = due.callbacks, None
+                self._switches += 1
+                if self._switches > 2 * SWITCHES_PER_INSTANT_MAX:
+                    owner = getattr(callbacks[0], "__self__", None) if callbacks else None
+                    name = getattr(owner, "name", type(due).__name__)
+                    raise NoProgress(name, self._now, self._switches)
+                for call in callbacks:
+                    call(due)
+                if not due._ok and not hasattr(due, "_defused"):
+                    raise due._value
+        finally:
+            self._running = False
+            self._limit_ns = outer
+
+    # --------------------------------------------------------------- close
+
+    def on_close(self, call: Callable[[], None]) -> None:
+        """Have ``call`` made when the world closes, the last registered first."""
+        self._closers.append(call)
+
+    def close(self) -> None:
+        """End every task and drop everything scheduled; a closed world cannot run.
+
+        Raises:
+            TaskFailed: when a task failed while it ended, or swallows its kill; after all others.
+        """
+        if self.closed:
+            return
+        self.closed = True
+        while self._closers:
+            self._closers.pop()()
+        failures: list[TaskFailed] = []
+        for task in list(self._tasks):
+            try:
+                task.kill()
+            except TaskFailed as failure:
+                failures.append(failure)
+        self._tasks.clear()
+        self._queue.clear()
+        self._pending.clear()
+        if failures:
+            raise failures[0]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,0 +1,59 @@
+"""The knobs of a simulated bench: what is not certain, each with its default and source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Annotated, get_type_hints
+
+
+@dataclass(frozen=True)
+class Options:
+    """Board, chip and host options.
+
+    The second part of each annotation is the source of the default; durations carry their unit
+    as the last word of the name. :func:`sources` gives the table.
+    """
+
+    socket_disable_hangs: Annotated[
+        bool,
+        "history F1, S131 dma/cyu3socket.c: CyU3PDmaSocketDisable loops while ENABLED; that a "
+        "socket which the state machine waits on never clears it is unproven",
+    ] = True
+    wrong_producer_stalls: Annotated[
+        bool, "judgement: a channel whose first word comes from the wrong producer stalls both"
+    ] = True
+    watchdog_clock_ppm: Annotated[int, "S131 system/cyu3device.c: 19.2 MHz / 600 = 32 kHz"] = 0
+    tick_ppm: Annotated[int, "cyu3os.h, CyU3POsTimerInit: off by up to 4 %"] = 0
+    poll_offset_ms: Annotated[
+        int, "judgement: phase of the main loop against the pet timer, 0 to one poll interval"
+    ] = 0
+    boot_rom_enumeration_ms: Annotated[
+        int, "history 4: 1 to 3 s; test_health_recovery needs less than 1.9 s"
+    ] = 1_000
+    application_enumeration_ms: Annotated[
+        int, "history 4: about 430 ms from the last firmware byte to a configured device"
+    ] = 400
+    i2c_byte_read_ns: Annotated[
+        int, "fx3.md 8.6: 4 bytes of 9 bits at 400 kHz and its conditions (others say 300 us)"
+    ] = 100_000
+    i2c_byte_write_ns: Annotated[int, "fx3.md 8.6: 3 bytes of 9 bits at 400 kHz"] = 75_000
+    pll_lock_ms: Annotated[int, "history 4: lock typically takes 1 to 10 ms"] = 2
+    packet_ns: Annotated[
+        int, "fx3.md 4.6: bulk at about 400 MB/s in practice, 1024 bytes a packet"
+    ] = 2_560
+    control_setup_ns: Annotated[int, "assumed: from submission to SETUP at the device"] = 30_000
+    control_status_ns: Annotated[int, "assumed: from the status stage to the caller"] = 20_000
+    detach_notice_ms: Annotated[int, "assumed: from loss of the link to the host's notice"] = 1
+    enumeration_timeout_ms: Annotated[
+        int, "Linux hub driver: 5 s for each control request of an enumeration"
+    ] = 5_000
+
+
+def sources() -> list[tuple[str, int | bool, str]]:
+    """Every option with its default and the source of that default."""
+    hints = get_type_hints(Options, include_extras=True)
+    defaults = Options()
+    return [
+        (item.name, getattr(defaults, item.name), hints[item.name].__metadata__[0])
+        for item in fields(Options)
+    ]

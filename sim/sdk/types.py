@@ -1,0 +1,77 @@
+"""Values that SDK calls take: the fields of the SDK's structures, with its constants.
+
+Source: SDK 1.3.4 headers cyu3dma.h, cyu3usb.h, cyu3gpio.h (fx3.md 3, 4.2, 8).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class UsbEvent(IntEnum):
+    """CyU3PUsbEventType_t, as far as the model raises them."""
+
+    CONNECT = 0
+    DISCONNECT = 1
+    SUSPEND = 2
+    RESUME = 3
+    RESET = 4
+    SETCONF = 5
+    EP_UNDERRUN = 18
+
+
+class DmaType(IntEnum):
+    """CyU3PDmaType_t, as far as the firmware uses it."""
+
+    AUTO_MANY_TO_ONE = 5
+
+
+class DmaState(IntEnum):
+    """CyU3PDmaState_t."""
+
+    NOT_CONFIGURED = 0
+    CONFIGURED = 1
+    ACTIVE = 2
+    ERROR = 5
+    ABORTED = 7
+
+
+DMA_CB_PROD_EVENT = 8
+"""Notification bit: one callback for each buffer that a producer has filled."""
+
+
+@dataclass(frozen=True, slots=True)
+class DmaMultiChannelConfig:
+    """CyU3PDmaMultiChannelConfig_t.
+
+    Attributes:
+        size_bytes: size of a buffer.
+        count: buffers per producer (a many-to-one channel allocates ``count`` for each).
+        producers, consumer: socket ids.
+        notification: which events call back.
+        callback: called in the DMA thread with the number of buffers finished since last time.
+        callback_uses_sdk: the callback calls the SDK, so it needs its thread to run in.
+    """
+
+    size_bytes: int
+    count: int
+    producers: tuple[int, int]
+    consumer: int
+    notification: int
+    callback: Callable[[int], None]
+    callback_uses_sdk: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointConfig:
+    """CyU3PEpConfig_t of a bulk endpoint."""
+
+    enabled: bool
+    packet_bytes: int = 1024
+    burst_packets: int = 16
+
+
+SetupCallback = Callable[[int, int], bool]
+EventCallback = Callable[[UsbEvent, int], None]
