@@ -1,0 +1,98 @@
+"""A policy as text: flat TOML in and out, and the digest over it."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Iterable
+from dataclasses import fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from health.errors import PolicyError
+from health.policy_rules import EXAMPLE_NAME
+
+if TYPE_CHECKING:
+    from health.policy import Policy
+
+EXAMPLE = "ep0_limit_ms = 2000"
+
+
+def nearest(name: str, known: Iterable[str]) -> tuple[str, ...]:
+    """Return up to three names of *known* that resemble *name*, the nearest first."""
+    return tuple(get_close_matches(name, list(known), cutoff=0.5))
+
+
+def read(path: Path) -> str:
+    """Return the text of *path*.
+
+    Raises:
+        PolicyError: it cannot be read as UTF-8 text.
+    """
+    try:
+        return path.read_bytes().decode()
+    except OSError as error:
+        why = f"the file cannot be read: {error.strerror}"
+        raise PolicyError("readable-file", why, source=str(path)) from error
+    except UnicodeDecodeError as error:
+        why = f"the file is not UTF-8 text: byte {error.start}"
+        raise PolicyError("readable-file", why, source=str(path), example=EXAMPLE) from error
+
+
+def parse(kind: type[Policy], text: str, source: str) -> Policy:
+    """Return the policy in *text*.
+
+    Args:
+        kind: `Policy`.
+        text: flat TOML.
+        source: the name of the text for errors.
+
+    Raises:
+        PolicyError: no TOML, an unknown key, no name, a wrong type or a broken rule.
+    """
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise PolicyError("toml", str(error), source=source, example=EXAMPLE) from error
+    known = [field.name for field in fields(kind)]
+    for key in table:
+        if key not in known:
+            raise PolicyError(
+                "known-key",
+                "a policy has no such field",
+                key=key,
+                source=source,
+                nearest=nearest(key, known),
+                example=EXAMPLE,
+            )
+    if "name" not in table:
+        raise PolicyError(
+            "named", "a policy has a name", key="name", source=source, example=EXAMPLE_NAME
+        )
+    try:
+        return kind(**table)
+    except PolicyError as error:
+        raise error.located(source) from None
+
+
+def write(policy: Policy) -> str:
+    """Return every field of *policy* as one TOML line, in the order of the fields."""
+    return "".join(f"{line}\n" for line in _lines(policy))
+
+
+def digest(policy: Policy) -> str:
+    """Return the SHA-256 over the sorted lines of *policy* without its name, in hex."""
+    lines = sorted(line for line in _lines(policy) if not line.startswith("name = "))
+    return hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()
+
+
+def _lines(policy: Policy) -> list[str]:
+    return [f"{field.name} = {_value(getattr(policy, field.name))}" for field in fields(policy)]
+
+
+def _value(value: int | bool | str) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    # A name is checked to hold nothing that TOML would have to escape.
+    return f'"{value}"' if isinstance(value, str) else str(value)
