@@ -10,13 +10,14 @@ from fractions import Fraction
 
 from sim.chip.fx3 import Fx3, Program
 from sim.chip.i2c import I2cBus
-from sim.kernel import Alarm, World
+from sim.kernel import World
 from sim.options import Options
+from sim.tasks import Alarm
 
 SI5351_ADDRESS = 0xC0
 TUNER_ADDRESS = 0x74
 SENSE_PIN = 36
-"""Low on the RX888mk2 (scenarios.md C7)."""
+"""Low on the RX888mk2 (RunApplication.c)."""
 
 CRYSTAL_HZ = 27_000_000
 VCO_MIN_HZ = 600_000_000
@@ -31,7 +32,7 @@ CLK0_POWER_DOWN = 0x80
 PLL_A_RESET = 0x20
 LOSS_OF_LOCK_A = 0x20
 REVISION = 0x01
-"""Register 0 reads 01 when all is well (scenarios.md C7)."""
+"""Register 0 reads 01 when all is well (seen on hardware)."""
 
 
 class Si5351:

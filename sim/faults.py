@@ -1,30 +1,21 @@
-"""The catalogue of faults, and the injector that makes them happen in a world.
+"""The catalogue of faults.
 
 A fault is a value: it can be written as text (``hang:call=usb_flush_ep,thread=usb``), kept in a
-file, compared and drawn at random. The injector installs a wrapper on exactly the SDK calls that
-a fault names; everything else of the world runs as if there were none. A fault that never
-triggered is reported, because an injected fault that did nothing is a broken test.
+file, compared and drawn at random. :mod:`sim.injector` makes it happen in a world.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from functools import cache
-from typing import TYPE_CHECKING, Any, Self, get_type_hints
+from typing import Any, Self, get_type_hints
 
 from hw.protocol import Request, SdkStatus
 from sim.errors import FaultError
 from sim.firmware.app import MAIN_THREAD
-from sim.rtos import WAIT_FOREVER
 from sim.sdk import Sdk
-
-if TYPE_CHECKING:
-    from sim.chip.fx3 import Program
-    from sim.world import BenchWorld
-
-MILLISECOND_NS = 1_000_000
 
 KINDS: dict[str, tuple[str, frozenset[str]]] = {
     "hang": (
@@ -80,6 +71,7 @@ CHOICES = {
     "thread": tuple(THREADS),
     "during": tuple(item.name for item in Request),
 }
+NAMES_MAX = 16
 EXAMPLE = "hang:call=dma_multi_channel_reset,thread=usb,during=STOPFX3,nth=3,manner=spinning"
 
 
@@ -95,8 +87,9 @@ def calls() -> dict[str, str]:
 
 
 def nearest(given: str, names: Sequence[str]) -> str:
-    """The names that the user may have meant, for an error message."""
-    return " or ".join(get_close_matches(given, names, n=2, cutoff=0.4) or list(names))
+    """The names that the user may have meant, for an error message; all, if they are few."""
+    few = names if len(names) <= NAMES_MAX else (names[0], names[-1])
+    return " or ".join(get_close_matches(given, names, n=2, cutoff=0.4) or few)
 
 
 @dataclass(frozen=True)
@@ -147,7 +140,8 @@ class Fault:
             self._check_call()
         for name, choices in CHOICES.items():
             value = getattr(self, name)
-            if value and value not in choices:
+            may_be_empty = name in ("thread", "during")
+            if value not in choices and (value or not may_be_empty):
                 raise FaultError(
                     f"fault {self.kind}: {name}={value} is not known; "
                     f"use {nearest(value, choices)}, for example {EXAMPLE}"
@@ -172,7 +166,7 @@ class Fault:
             meant = nearest(self.call, list(known) + list(by_c_name)) if self.call else EXAMPLE
             raise FaultError(f"fault {self.kind}: no SDK call {self.call!r}; did you mean {meant}?")
         object.__setattr__(self, "call", name)
-        if self.kind == "error" and _answer(name, 0) is None:
+        if self.kind == "error" and failure_of(name, 0) is None:
             raise FaultError(f"fault error: {known[name]} returns no status, so it cannot fail")
 
     @classmethod
@@ -222,240 +216,12 @@ def _number(kind: str, name: str, value: str) -> int:
         ) from None
 
 
-def _answer(call: str, code: int) -> Any:  # noqa: ANN401 - whatever the call returns
-    """What the call returns when it fails with ``code``; None when it returns nothing."""
+def failure_of(call: str, code: int) -> Any:  # noqa: ANN401 - whatever the call returns
+    """What the call returns when it fails with ``code``; None when it returns no status."""
     returns = getattr(Sdk, call).__annotations__["return"]
-    if returns == "None":
+    if returns in ("None", "UsbSpeed") or call == "get_time":
         return None
     if returns == "int":
         return code
     empty: dict[str, Any] = {"tuple[int, bytes]": b"", "tuple[int, list[int]]": []}
     return (code, empty.get(returns))
-
-
-@dataclass
-class Armed:
-    """A fault in a world.
-
-    Attributes:
-        fault: what it is.
-        seen: how many calls have matched.
-        triggered_ns: when it took effect.
-    """
-
-    fault: Fault
-    seen: int
-    triggered_ns: list[int]
-
-    @property
-    def spent(self) -> bool:
-        """It may not trigger again."""
-        return bool(self.fault.times) and len(self.triggered_ns) >= self.fault.times
-
-
-class Injector:
-    """Makes faults happen.
-
-    Args:
-        world: the bench.
-        faults: what to inject.
-    """
-
-    def __init__(self, world: BenchWorld, faults: Sequence[Fault]) -> None:
-        self.world = world
-        self.armed = [Armed(fault, 0, []) for fault in faults]
-        world.chip.on_boot.append(self._booted)
-        at_a_time = {
-            "timer_death": self._timer_death,
-            "host_paused": self._host_paused,
-            "host_gone": self._host_gone,
-            "clock_loss": self._clock_loss,
-            "ep0_desync": self._ep0_desync,
-            "dma_error": self._dma_error,
-            "watchdog_stuck": self._watchdog_stuck,
-        }
-        for armed in self.armed:
-            if armed.fault.kind in at_a_time:
-                self._at(armed, at_a_time[armed.fault.kind])
-
-    @property
-    def unused(self) -> list[Fault]:
-        """Faults that have not triggered."""
-        return [armed.fault for armed in self.armed if not armed.triggered_ns]
-
-    def _at(self, armed: Armed, handler: Callable[[Armed], None]) -> None:
-        due_ns = max(armed.fault.at_ms * MILLISECOND_NS, self.world.now_ns)
-        self.world.alarm(due_ns, lambda: handler(armed))
-
-    def _trigger(self, armed: Armed) -> None:
-        now = self.world.now_ns
-        armed.triggered_ns.append(now)
-        if self.world.trace is not None:
-            self.world.trace.instant("world/faults", str(armed.fault), now)
-
-    def _later(self, armed: Armed, call: Callable[[], None]) -> None:
-        """Undo the fault after its time, if it has one."""
-        if armed.fault.for_ms:
-            due_ns = self.world.now_ns + armed.fault.for_ms * MILLISECOND_NS
-            self.world.alarm(due_ns, call)
-
-    # ------------------------------------------------------------ faults at a time
-
-    def _timer_death(self, armed: Armed) -> None:
-        rtos = self.world.chip.rtos
-        if rtos is not None:
-            self._trigger(armed)
-            rtos.ticking = False
-
-    def _host_paused(self, armed: Armed) -> None:
-        device = self.world.host.device
-        if device is None or device.bulk is None:
-            return
-        bulk = device.bulk
-        self._trigger(armed)
-        bulk.pause()
-        self._later(armed, bulk.resume)
-
-    def _host_gone(self, armed: Armed) -> None:
-        during = armed.fault.during
-
-        def withhold(request: int) -> bool:
-            if armed.spent or (during and request != Request[during]):
-                return False
-            self._trigger(armed)
-            return True
-
-        self.world.host.withhold_data = withhold
-
-    def _clock_loss(self, armed: Armed) -> None:
-        clock = self.world.board.clock
-        self._trigger(armed)
-        clock.cut(seen=armed.fault.seen == "yes")
-        self._later(armed, clock.restore)
-
-    def _ep0_desync(self, armed: Armed) -> None:
-        self._trigger(armed)
-        self.world.chip.ep0.desynchronised = True
-
-    def _dma_error(self, armed: Armed) -> None:
-        self._trigger(armed)
-        self.world.chip.stream.fail()
-
-    def _watchdog_stuck(self, armed: Armed) -> None:
-        self._trigger(armed)
-        self.world.chip.watchdog.stuck = True
-
-    # ------------------------------------------------------------ faults in a call
-
-    def _booted(self, program: Program, sdk: Sdk) -> None:
-        del program
-        for armed in self.armed:
-            if armed.spent:
-                continue
-            fault = armed.fault
-            if fault.kind in ("hang", "delay", "error"):
-                self._wrap(sdk, armed)
-            elif fault.kind == "main_hang":
-                self._wrap_main(sdk, armed)
-            elif fault.kind == "cold_start":
-                self._wrap_trigger(sdk, armed)
-            elif fault.kind == "remedy_fails":
-                self._wrap_remedy(armed)
-
-    def _wrap(self, sdk: Sdk, armed: Armed) -> None:
-        fault = armed.fault
-        original = getattr(sdk, fault.call)
-
-        def injected(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401
-            if not self._matches(sdk, armed):
-                return original(*arguments, **named)
-            self._trigger(armed)
-            if fault.kind == "error":
-                return _answer(fault.call, fault.code)
-            self._hang(sdk, fault)
-            return original(*arguments, **named)
-
-        setattr(sdk, fault.call, injected)
-
-    def _matches(self, sdk: Sdk, armed: Armed) -> bool:
-        fault = armed.fault
-        now_ns = self.world.now_ns
-        if armed.spent or now_ns < fault.at_ms * MILLISECOND_NS:
-            return False
-        if fault.before_ms and now_ns >= fault.before_ms * MILLISECOND_NS:
-            return False
-        if fault.thread and sdk.rtos.current().name != THREADS[fault.thread]:
-            return False
-        if fault.during:
-            firmware = self.world.firmware
-            if firmware is None or firmware.current_request != Request[fault.during]:
-                return False
-        armed.seen += 1
-        return armed.seen >= fault.nth
-
-    def _hang(self, sdk: Sdk, fault: Fault) -> None:
-        """Hang the calling thread, with the lock it is said to hold."""
-        lock = {"usb": sdk.usb_lock, "channel": sdk.channel_lock}.get(fault.lock)
-        if lock is not None:
-            lock.get(WAIT_FOREVER)
-        thread = sdk.rtos.current()
-        trace = self.world.trace
-        if trace is not None:
-            trace.begin(f"fx3/{thread.name}", f"hangs, {fault.manner}", self.world.now_ns)
-        if fault.manner == "spinning":
-            if not fault.for_ms:
-                sdk.rtos.spin()
-            sdk.rtos.work(fault.for_ms * MILLISECOND_NS)
-        else:
-            sdk.rtos.block(fault.for_ms or WAIT_FOREVER, None)
-        if trace is not None:
-            trace.end(f"fx3/{thread.name}", self.world.now_ns)
-        if lock is not None:
-            lock.put()
-
-    def _wrap_main(self, sdk: Sdk, armed: Armed) -> None:
-        original = sdk.thread_sleep
-
-        def injected(ticks: int) -> int:
-            status = original(ticks)
-            main = sdk.rtos.current().name == MAIN_THREAD
-            if main and not armed.spent and self.world.now_ns >= armed.fault.at_ms * MILLISECOND_NS:
-                self._trigger(armed)
-                self._hang(sdk, armed.fault)
-            return status
-
-        sdk.thread_sleep = injected  # type: ignore[method-assign]
-
-    def _wrap_trigger(self, sdk: Sdk, armed: Armed) -> None:
-        original = sdk.gpif_control_sw_input
-        fault = armed.fault
-
-        def injected(on: bool) -> None:
-            if on and self.world.now_ns >= fault.at_ms * MILLISECOND_NS:
-                restarting = fault.until == "restart" and armed.triggered_ns
-                if not restarting:
-                    if not armed.triggered_ns:
-                        self._trigger(armed)
-                    return
-            original(on)
-
-        sdk.gpif_control_sw_input = injected  # type: ignore[method-assign]
-
-    def _wrap_remedy(self, armed: Armed) -> None:
-        from health import Level, Outcome, Status
-
-        firmware = self.world.programs[-1]
-
-        def install() -> None:
-            platform = firmware.platform
-            original = platform.apply
-
-            def injected(level: Level, status: Status) -> Outcome:
-                if level != armed.fault.level or armed.spent:
-                    return original(level, status)
-                self._trigger(armed)
-                return Outcome.FAILED
-
-            platform.apply = injected  # type: ignore[method-assign]
-
-        firmware.on_ready = install

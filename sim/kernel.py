@@ -15,13 +15,14 @@ from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, Self
-from zlib import crc32
 
 import simpy
-from greenlet import getcurrent, greenlet
+from greenlet import getcurrent
 from simpy.events import Event
 
 from sim.errors import NoProgress, NothingLeft, TaskFailed, TaskKilled, WorldClosed
+from sim.streams import Stream
+from sim.tasks import Alarm, Task
 
 if TYPE_CHECKING:
     from hw.trace import Recorder
@@ -48,118 +49,6 @@ class Cpu(Protocol):
 
     def dispatch(self) -> None:
         """Let the best ready thread run until none is better than the running one."""
-
-
-class Alarm:
-    """A call at an instant that can be cancelled without leaving anything to wait for.
-
-    Attributes:
-        at_ns: when it is due.
-        callback: what is called, or None once it was cancelled or has run.
-    """
-
-    __slots__ = ("at_ns", "callback", "world")
-
-    def __init__(self, world: World, at_ns: int, callback: Callable[[], None]) -> None:
-        self.world = world
-        self.at_ns = at_ns
-        self.callback: Callable[[], None] | None = callback
-
-    def cancel(self) -> None:
-        """Take the call back; harmless when it has run or was cancelled before."""
-        if self.callback is not None:
-            self.callback = None
-            self.world._bury()
-
-
-class Task(greenlet):
-    """A thread of the simulation: a host program, or the ground of a firmware thread.
-
-    Attributes:
-        name: what errors and traces call it.
-        finished: event that triggers when the task has ended in any way.
-        result: what its function returned, once finished.
-    """
-
-    def __init__(self, world: World, name: str, call: Callable[[], Any]) -> None:
-        super().__init__(self._main, world._hub)
-        self.world = world
-        self.name = name
-        self.call: Callable[[], Any] | None = call
-        self.finished = Event(world)
-        self.result: Any = None
-        self.killed = False
-        self.refusals = 0
-
-    def _main(self, *_: object) -> None:
-        world = self.world
-        call = self.call
-        try:
-            if call is not None and not self.killed:
-                self.result = call()
-        except TaskKilled:
-            self.killed = True
-        except BaseException as error:
-            self.parent = world._hub
-            raise TaskFailed(self.name, world._now, error) from error
-        finally:
-            self.call = None
-            world._tasks.pop(self, None)
-            if not world.closed:
-                self.finished.succeed()
-        # A killed task returns to its killer, which kill() made its parent.
-        if not self.killed:
-            self.parent = world._hub
-
-    def kill(self) -> None:
-        """End the task now: its ``finally`` blocks run, but nothing in it may wait again."""
-        if self.dead or self.finished.triggered:
-            return
-        self.killed = True
-        if getcurrent() is self:
-            raise TaskKilled
-        if not self:  # never started: there is no frame to unwind
-            self.world._tasks.pop(self, None)
-            self.call = None
-            self.finished.succeed()
-            return
-        for _ in range(3):
-            self.parent = getcurrent()
-            self.throw(TaskKilled)
-            if self.dead:
-                return
-        raise TaskFailed(self.name, self.world._now, RuntimeError("the task swallows its kill"))
-
-
-class Stream:
-    """A named stream of random numbers that stays the same over library versions.
-
-    It maps raw 64-bit output of PCG64 by its own integer arithmetic; numpy's distributions may
-    change between releases, the raw generator may not (NEP 19).
-    """
-
-    __slots__ = ("_raw",)
-
-    def __init__(self, seed: int, name: str) -> None:
-        from numpy.random import PCG64, SeedSequence
-
-        self._raw = PCG64(SeedSequence([seed, crc32(name.encode())])).random_raw
-
-    def below(self, bound: int) -> int:
-        """Draw an integer in [0, bound), for a bound up to 2**32."""
-        return (int(self._raw()) >> 32) * bound >> 32
-
-    def many_below(self, bound: int, count: int) -> list[int]:
-        """Draw ``count`` integers in [0, bound): the same that as many :meth:`below` would give."""
-        return [(raw >> 32) * bound >> 32 for raw in self._raw(count).tolist()]
-
-    def between(self, low: int, high: int) -> int:
-        """Draw an integer in [low, high], both ends included."""
-        return low + self.below(high - low + 1)
-
-    def chance(self, parts: int, of: int) -> bool:
-        """True with probability parts / of."""
-        return self.below(of) < parts
 
 
 class World(simpy.Environment):

@@ -16,11 +16,16 @@ class Options:
 
     socket_disable_hangs: Annotated[
         bool,
-        "history F1, S131 dma/cyu3socket.c: CyU3PDmaSocketDisable loops while ENABLED; that a "
+        "incident F1, S131 dma/cyu3socket.c: CyU3PDmaSocketDisable loops while ENABLED; that a "
         "socket which the state machine waits on never clears it is unproven",
     ] = True
     wrong_producer_stalls: Annotated[
         bool, "judgement: a channel whose first word comes from the wrong producer stalls both"
+    ] = True
+    clear_halt_acked: Annotated[
+        bool,
+        "USBHandler.c: the handler never acknowledges CLEAR_FEATURE(ENDPOINT_HALT) itself, yet "
+        "hosts go on; off: the host times out",
     ] = True
     watchdog_clock_ppm: Annotated[int, "S131 system/cyu3device.c: 19.2 MHz / 600 = 32 kHz"] = 0
     tick_ppm: Annotated[int, "cyu3os.h, CyU3POsTimerInit: off by up to 4 %"] = 0
@@ -28,18 +33,18 @@ class Options:
         int, "judgement: phase of the main loop against the pet timer, 0 to one poll interval"
     ] = 0
     boot_rom_enumeration_ms: Annotated[
-        int, "history 4: 1 to 3 s; test_health_recovery needs less than 1.9 s"
+        int, "seen on hardware: 1 to 3 s; test_health_recovery needs less than 1.9 s"
     ] = 1_000
     application_enumeration_ms: Annotated[
-        int, "history 4: about 430 ms from the last firmware byte to a configured device"
+        int, "usbmon capture: about 430 ms from the last firmware byte to a configured device"
     ] = 400
     i2c_byte_read_ns: Annotated[
-        int, "fx3.md 8.6: 4 bytes of 9 bits at 400 kHz and its conditions (others say 300 us)"
+        int, "4 bytes of 9 bits at 400 kHz and the bus conditions (the firmware's notes say 300 us)"
     ] = 100_000
-    i2c_byte_write_ns: Annotated[int, "fx3.md 8.6: 3 bytes of 9 bits at 400 kHz"] = 75_000
-    pll_lock_ms: Annotated[int, "history 4: lock typically takes 1 to 10 ms"] = 2
+    i2c_byte_write_ns: Annotated[int, "3 bytes of 9 bits at 400 kHz"] = 75_000
+    pll_lock_ms: Annotated[int, "seen on hardware: lock typically takes 1 to 10 ms"] = 2
     packet_ns: Annotated[
-        int, "fx3.md 4.6: bulk at about 400 MB/s in practice, 1024 bytes a packet"
+        int, "published measurements: bulk at about 400 MB/s in practice, 1024 bytes a packet"
     ] = 2_560
     control_setup_ns: Annotated[int, "assumed: from submission to SETUP at the device"] = 30_000
     control_status_ns: Annotated[int, "assumed: from the status stage to the caller"] = 20_000
@@ -57,3 +62,12 @@ def sources() -> list[tuple[str, int | bool, str]]:
         (item.name, getattr(defaults, item.name), hints[item.name].__metadata__[0])
         for item in fields(Options)
     ]
+
+
+def table() -> str:
+    """The options as a Markdown table, for docs/model.md."""
+    rows = ["| option | default | source |", "|---|---|---|"]
+    rows += [
+        f"| `{name}` | {str(default).lower()} | {source} |" for name, default, source in sources()
+    ]
+    return "\n".join(rows)

@@ -2,7 +2,7 @@
 
 Priority 0 is the highest. Equal priorities run to block. A thread that computes uses
 :meth:`Rtos.work`; a thread that spins uses :meth:`Rtos.spin` and starves every thread at or below
-its priority (fx3.md 1.3 and 1.5, after the ThreadX guide, chapter 3). Waking a better thread
+its priority (ThreadX guide, chapter 3; cyu3os.h). Waking a better thread
 switches to it at the call that woke it. The objects threads wait on are in
 :mod:`sim.rtos_objects`.
 """
@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from greenlet import getcurrent
 
 from sim.errors import NoProgress, TaskKilled
-from sim.kernel import SOFTWARE, SWITCHES_PER_INSTANT_MAX, Alarm, Task, World
+from sim.kernel import SWITCHES_PER_INSTANT_MAX, TICK, World
+from sim.tasks import Alarm, Task
 
 if TYPE_CHECKING:
     from sim.rtos_objects import Waitable
@@ -63,6 +64,10 @@ class Thread(Task):
         if self.waiting_on is not None:
             self.waiting_on.forget(self)
             self.waiting_on = None
+        queue = self.world._queue
+        if queue and queue[0][0] == self.world._now and queue[0][1] == TICK:
+            rtos.make_ready(self)  # more comes at this tick: the best of all runs first
+            return
         rtos._ready[self.priority].append(self)
         rtos._ready_mask |= 1 << self.priority
         # An alarm has this one callback, so the CPU's turn is now.
@@ -199,7 +204,7 @@ class Rtos:
             elapsed = (world._now - self.started_ns) // self.tick_ns
             due_ns = self.started_ns + (elapsed + ticks) * self.tick_ns
             alarm = thread.wake_alarm = Alarm(world, due_ns, thread.expired)
-            heappush(world._queue, (due_ns, SOFTWARE, next(world._eid), alarm))
+            heappush(world._queue, (due_ns, TICK, next(world._eid), alarm))
         self.running = None
         world._hub.switch()
         if thread.killed:
@@ -301,7 +306,8 @@ class Rtos:
             queue.clear()
         self._ready_mask = 0
         threads, self.threads = self.threads, []
-        for thread in threads:
+        # The caller may be one of them: killing it does not return, so it comes last.
+        for thread in sorted(threads, key=lambda thread: thread is getcurrent()):
             for alarm in (thread.work_alarm, thread.wake_alarm):
                 if alarm is not None:
                     alarm.cancel()

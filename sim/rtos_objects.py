@@ -1,6 +1,6 @@
 """What ThreadX threads wait on: mutexes, queues and timers, with ThreadX's own status codes.
 
-Facts: fx3.md 1.3 and 8.2 (ThreadX guide chapter 3, txe_mutex_get.c, tx_mutex_delete.c): mutexes
+Source: ThreadX guide, chapter 3; txe_mutex_get.c, tx_mutex_delete.c: mutexes
 are recursive for the owner, wake in FIFO order and do not inherit priority; deleting one wakes
 its waiters with DELETED; a timer's callback runs in the timer thread and may not wait.
 """
@@ -11,8 +11,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
-from sim.kernel import Alarm
+from sim.kernel import TICK
 from sim.rtos import DELETED, NO_WAIT, SUCCESS, TIMED_OUT, WAIT_ERROR, Rtos, Thread
+from sim.tasks import Alarm
 
 QUEUE_EMPTY = 0x0A
 QUEUE_FULL = 0x0B
@@ -182,7 +183,8 @@ class Timer:
         self.timers = timers
         self.callback = callback
         self.again_ticks = again_ticks
-        self._alarm: Alarm | None = rtos.world.alarm(rtos.tick_after_ns(first_ticks), self._expired)
+        due_ns = rtos.tick_after_ns(first_ticks)
+        self._alarm: Alarm | None = rtos.world.alarm(due_ns, self._expired, TICK)
 
     def _expired(self) -> None:
         self._alarm = None
@@ -190,7 +192,7 @@ class Timer:
             return
         if self.again_ticks:
             due_ns = self.rtos.tick_after_ns(self.again_ticks)
-            self._alarm = self.rtos.world.alarm(due_ns, self._expired)
+            self._alarm = self.rtos.world.alarm(due_ns, self._expired, TICK)
         self.timers.post(self.callback)
 
     def stop(self) -> None:

@@ -1,4 +1,8 @@
-"""What the samples of a stream are: a 16-bit counter, so that a reader can find every gap."""
+"""What the samples of a stream are: a 16-bit counter of what was delivered.
+
+It numbers the packets that reached the host, so it shows whether a reader lost or doubled any;
+samples that the device itself lost leave no gap in it.
+"""
 
 from __future__ import annotations
 

@@ -17,7 +17,8 @@ from sim.options import Options
 
 if TYPE_CHECKING:
     from hw.trace import Recorder
-    from sim.faults import Fault, Injector
+    from sim.faults import Fault
+    from sim.injector import Injector
 
 
 class BenchWorld(World):
@@ -63,7 +64,7 @@ class BenchWorld(World):
     def _arm(self, faults: tuple[Fault, ...]) -> Injector | None:
         if not faults:
             return None
-        from sim.faults import Injector
+        from sim.injector import Injector
 
         return Injector(self, faults)
 

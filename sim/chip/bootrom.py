@@ -1,6 +1,6 @@
 """The boot ROM: serves RAM writes, read-back and the jump, and nothing else.
 
-Facts: fx3.md 7 (AN76405, FX3 boot chapter): vendor request 0xA0 alone; OUT writes at value +
+Source: AN76405 and the TRM's boot chapter: vendor request 0xA0 alone; OUT writes at value +
 (index << 16), IN reads back, OUT without data jumps; at most 4096 bytes each; others stall.
 """
 

@@ -1,6 +1,6 @@
 """The FX3 as a whole: what a reset clears, what boots, and what the cable sees.
 
-Every reset of this board ends in the boot ROM with zeroed RAM (fx3.md 5.4 and 6: cold resets
+Every reset of this board ends in the boot ROM with zeroed RAM (CyU3PDeviceReset: cold resets
 only, no persistent memory); the host has to upload the firmware again.
 """
 
@@ -23,7 +23,7 @@ from sim.rtos import Rtos, Thread
 from sim.sdk import Sdk
 
 SYSTEM_THREAD_PRIORITY = 0
-"""CyFxApplicationDefine runs at priority 0 (fx3.md 1.4)."""
+"""CyFxApplicationDefine runs at priority 0 (S131 system/cyu3system.c)."""
 
 
 class Program(Protocol):

@@ -12,7 +12,8 @@ from fractions import Fraction
 
 from sim.chip.flow import Flow
 from sim.chip.gpif import GpifState, GpifTable
-from sim.kernel import HARDWARE, Alarm, World
+from sim.kernel import HARDWARE, World
+from sim.tasks import Alarm
 
 Rate = Fraction | int | None
 QUIET_STATES = (GpifState.RESET, GpifState.IDLE)

@@ -1,7 +1,7 @@
 """The device side of a control transfer: what the FX3's EP0 hardware keeps.
 
-Facts: fx3.md 4.1, scenarios.md C3: the ISR stores a SETUP and the newest one wins; one handler at
-a time runs in the USB thread; for OUT requests data and status stage are released together, so
+Source: S131 usb/cyu3usbpp.c, cyu3usb.h: the ISR stores a SETUP and the newest one wins; one handler
+at a time runs in the USB thread; for OUT requests data and status stage are released together, so
 the host's call returns before the handler acts and a stall issued later comes too late.
 """
 
@@ -89,7 +89,7 @@ class Ep0:
     Attributes:
         interrupt: called at each SETUP; the USB driver's ISR.
         arrived: called at each SETUP for a driver that waits in a data stage.
-        desynchronised: stale data is queued (history F26): replies are the previous ones, data
+        desynchronised: stale data is queued (incident F26): replies are the previous ones, data
             stages of OUT requests are cancelled, until EP0 is stalled or the chip is reset.
     """
 

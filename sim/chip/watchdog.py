@@ -1,16 +1,17 @@
 """The reset watchdog: TIMER0 of the GCTLAON block, in mode 2 (reset the chip at zero).
 
-Facts: fx3.md 5.1 and 5.2 (S131 system/cyu3device.c): a period in ms is loaded as 33 counts a ms
+Source: S131 system/cyu3device.c: a period in ms is loaded as 33 counts a ms
 of a 32 kHz clock, so 5000 ms last 5156.25 ms; each pet reloads it, so the period has no phase;
 a reset gives no interrupt and no warning. The driver also toggles the lowest bit at each pet,
-0.03 ms that this model leaves out (judgement.md: P is 5156.25 ms).
+0.03 ms that this model leaves out (P is 5156.25 ms).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from sim.kernel import HARDWARE, Alarm, World
+from sim.kernel import HARDWARE, World
+from sim.tasks import Alarm
 
 COUNTS_PER_MS = 33
 CLOCK_HZ = 32_000

@@ -13,6 +13,7 @@ from hw.protocol import (
     HARDWARE_RX888MK2,
     HARDWARE_UNKNOWN,
     SERIAL_DIGITS,
+    STANDARD_ENDPOINT_OUT,
     STRING_LANGUAGES,
     STRING_MANUFACTURER,
     STRING_PRODUCT,
@@ -21,6 +22,7 @@ from hw.protocol import (
     DescriptorType,
     Request,
     SdkStatus,
+    StandardRequest,
 )
 from sim.board import SENSE_PIN, TUNER_ADDRESS
 from sim.firmware.clock import ClockDriver
@@ -35,14 +37,18 @@ if TYPE_CHECKING:
     from sim.firmware.revisions import Revision
     from sim.sdk import Sdk
 
+CLEAR_ENDPOINT_FEATURE = STANDARD_ENDPOINT_OUT | StandardRequest.CLEAR_FEATURE << 8
+"""First half of CLEAR_FEATURE(ENDPOINT_HALT)'s SETUP packet."""
 MAIN_THREAD = "11:HF103_ADC2USB30"
 MAIN_PRIORITY = 8
 """FIFO_THREAD_PRIORITY of Application.h."""
 
 
-def request_name(request: int) -> str:
-    """The vendor request's name, or its code."""
-    return Request(request).name if request in Request._value2member_map_ else f"{request:#04x}"
+def request_name(first: int) -> str:
+    """The name of the request in a SETUP packet's first word, or its code."""
+    request = first >> 8 & 0xFF
+    names = Request if first & TYPE_MASK == TYPE_VENDOR else StandardRequest
+    return names(request).name if request in names._value2member_map_ else f"{request:#04x}"
 
 
 class Firmware:
@@ -125,7 +131,7 @@ class Firmware:
             self.poll()
 
     def poll(self) -> None:
-        """One pass of the main loop, before and after enumeration alike (history F18)."""
+        """One pass of the main loop, before and after enumeration alike (incident F18)."""
         health = self.health
         world = self.sdk.world
         if world.trace is not None:
@@ -163,9 +169,14 @@ class Firmware:
 
     def serial_descriptor(self) -> bytes:
         """String 3: die id word 1, then word 0, in upper-case hexadecimal."""
-        _, words = self.sdk.read_device_registers(DIE_ID_REGISTERS[0], 2)
-        text = f"{words[1]:08X}{words[0]:08X}"[:SERIAL_DIGITS]
+        words = self.read_register(DIE_ID_REGISTERS[1]), self.read_register(DIE_ID_REGISTERS[0])
+        text = f"{words[0]:08X}{words[1]:08X}"[:SERIAL_DIGITS]
         return bytes([2 + 2 * len(text), DescriptorType.STRING]) + text.encode("utf-16-le")
+
+    def read_register(self, address: int) -> int:
+        """A device register, 0 when it cannot be read (the C variable starts as 0)."""
+        status, words = self.sdk.read_device_registers(address, 1)
+        return words[0] if status == SdkStatus.SUCCESS else 0
 
     # ------------------------------------------------------------ callbacks
 
@@ -176,12 +187,17 @@ class Firmware:
         self.current_request = first >> 8 & 0xFF
         world = self.sdk.world
         if world.trace is not None:
-            world.trace.begin("fx3/EP0", request_name(self.current_request), world.now_ns)
+            world.trace.begin("fx3/EP0", request_name(first), world.now_ns)
         handled = False
         if first & TYPE_MASK == TYPE_VENDOR:
             handled = self.vendor.handle(
                 self.current_request, first >> 16, second & 0xFFFF, second >> 16
             )
+        elif first & 0xFFFF == CLEAR_ENDPOINT_FEATURE and self.active:
+            self.streaming.clear_halt()
+            if self.sdk.chip.options.clear_halt_acked:
+                self.sdk.usb_ack_setup()
+            handled = True
         if world.trace is not None:
             world.trace.end("fx3/EP0", world.now_ns)
         self.current_request = None

@@ -1,6 +1,6 @@
 """The firmware's driver of the Si5351: detection clock, ADC clock, the two preflight reads.
 
-Source: scenarios.md C7 (driver/Si5351.c of the public firmware): register values and order.
+Source: driver/Si5351.c of the public firmware: register values and order.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class ClockDriver:
         return status
 
     def set_adc_clock(self, frequency_hz: int) -> int:
-        """Program CLK0; 0 powers it down, which leaves PLL A locked (history F4)."""
+        """Program CLK0; 0 powers it down, which leaves PLL A locked (incident F4)."""
         if frequency_hz == 0:
             return self.write(REGISTER_CLK0_CONTROL, bytes([CLK0_POWER_DOWN]))
         pll, multisynth = adc_registers(frequency_hz)

@@ -15,7 +15,7 @@ from sim.chip.bootrom import RAM_BASE
 from sim.firmware.revisions import REVISIONS, Revision, revision
 
 ENTRY_ADDRESS = 0x4000_3000
-"""Where the code of a real image starts (fx3.md 1.1)."""
+"""Where the code of a real image starts (cyfxtx.c's memory map)."""
 MARKER = b"fx3loop firmware:"
 MARKER_BYTES = 64
 

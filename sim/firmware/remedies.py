@@ -30,9 +30,14 @@ class DevicePlatform:
         """OS ticks; the firmware's milliseconds are ticks."""
 
     def available(self) -> int:
-        """Levels 1 to 3 need a configured application; level 4 is always there."""
+        """Levels 1 to 3 need a configured application; level 4 is always there.
+
+        They take locks that a handler in progress may hold for ever, so a revision that knows
+        better waits until it has returned or level 4 has answered it.
+        """
         levels = level_bit(Level.DEVICE_RESET)
-        if self.firmware.active:
+        waits = self.firmware.revision.remedies_wait and self.firmware.in_callback
+        if self.firmware.active and not waits:
             levels |= level_bit(Level.STREAM) | level_bit(Level.EP0) | level_bit(Level.APPLICATION)
         return levels
 
@@ -62,7 +67,7 @@ class DevicePlatform:
         """Level 1: stop, reset the channel, and start again if the clock is there.
 
         A revision that does not load the table after a forced stop gets NOT_CONFIGURED from
-        SMStart and stays dead (fx3.md 2.6).
+        SMStart and stays dead (S131 pport/cyu3gpif.c, RunApplication.c).
         """
         firmware = self.firmware
         sdk = self.sdk
@@ -138,7 +143,9 @@ class DeviceSampler:
         _, state = self.sdk.gpif_get_sm_state()
         full = UNKNOWN_BUFFERS
         if self.samples_ring:
-            full = self.sdk.read_device_registers(EP1_SOCKET_STATUS_REGISTER, 1)[1][0]
+            status, words = self.sdk.read_device_registers(EP1_SOCKET_STATUS_REGISTER, 1)
+            if status == SdkStatus.SUCCESS:
+                full = words[0]
         record(SAMPLE_EVENT, count, GPIF_DISABLED if state is None else state, full)
         # The clock costs two I2C reads and their lock: looked at when the count stands still,
         # and never while a handler that may hang holds that lock.

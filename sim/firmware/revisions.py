@@ -31,6 +31,7 @@ class Revision:
         stats_bytes: length of GETSTATS.
         test_hooks: HANGFX3 and HANGMAIN exist.
         recovery_reloads: level 1 loads the table again after a forced stop.
+        remedies_wait: levels 1 to 3 are not available while a USB callback is in progress.
         samples_ring: the sampler reads how many buffers wait for the host.
         samples_clock: the sampler looks at the clock generator when the count stands still.
     """
@@ -47,6 +48,7 @@ class Revision:
     stats_bytes: int
     test_hooks: bool
     recovery_reloads: bool
+    remedies_wait: bool
     samples_ring: bool
     samples_clock: bool
 
@@ -64,10 +66,11 @@ ORIGINAL = Revision(
     stats_bytes=STATS_SHORT_BYTES,
     test_hooks=False,
     recovery_reloads=True,
+    remedies_wait=False,
     samples_ring=False,
     samples_clock=False,
 )
-"""Before the wedge fixes of February 2026 (history F1): STOP never disables the state machine."""
+"""Before the wedge fixes of February 2026 (incident F1): STOP never disables the state machine."""
 
 FW_2_2 = Revision(
     name="fw-2.2",
@@ -82,6 +85,7 @@ FW_2_2 = Revision(
     stats_bytes=STATS_SHORT_BYTES,
     test_hooks=False,
     recovery_reloads=False,
+    remedies_wait=False,
     samples_ring=False,
     samples_clock=False,
 )
@@ -100,10 +104,11 @@ FW_2_3 = Revision(
     stats_bytes=STATS_BYTES,
     test_hooks=True,
     recovery_reloads=False,
+    remedies_wait=False,
     samples_ring=False,
     samples_clock=False,
 )
-"""Release 0.1.0 (3f6a6bf): test hooks, 26 bytes of GETSTATS, late preflight (history F20)."""
+"""Release 0.1.0 (3f6a6bf): test hooks, 26 bytes of GETSTATS, late preflight (incident F20)."""
 
 REFERENCE = Revision(
     name="reference",
@@ -118,6 +123,7 @@ REFERENCE = Revision(
     stats_bytes=STATS_BYTES,
     test_hooks=True,
     recovery_reloads=True,
+    remedies_wait=True,
     samples_ring=True,
     samples_clock=True,
 )

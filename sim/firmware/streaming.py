@@ -118,7 +118,7 @@ class Streaming:
     def stop_for_clock_change(self) -> None:
         """STARTADC: stop a state machine that runs, idle included, before its clock changes.
 
-        The DMA count keeps its stale value (scenarios.md D4).
+        The DMA count keeps its stale value (USBHandler.c).
         """
         sdk = self.sdk
         _, state = sdk.gpif_get_sm_state()
@@ -130,6 +130,11 @@ class Streaming:
         sdk.dma_multi_channel_reset(CHANNEL)
         sdk.usb_flush_ep(EP1)
         self.firmware.health.record_event(Event.STREAM_STOP)
+
+    def clear_halt(self) -> None:
+        """CLEAR_FEATURE(ENDPOINT_HALT): unstall and flush EP1, nothing else (incident F10)."""
+        self.sdk.usb_stall(EP1, False, True)
+        self.sdk.usb_flush_ep(EP1)
 
     def disable_state_machine(self) -> bool:
         """Stop the state machine: softly when it reached IDLE, else by force.

@@ -1,4 +1,4 @@
-"""The vendor requests (scenarios.md C3): one handler each, in the USB thread.
+"""The vendor requests (USBHandler.c): one handler each, in the USB thread.
 
 A handler returns True when it answered the request; otherwise the driver stalls EP0. One shared
 64-byte buffer serves all, so a short payload leaves old bytes behind it.
@@ -79,7 +79,7 @@ class VendorRequests:
         return False
 
     def _refuse_late(self) -> None:
-        """Stall after the data stage: too late, the host has seen success (history F20)."""
+        """Stall after the data stage: too late, the host has seen success (incident F20)."""
         self.sdk.usb_stall(0, True, False)
 
     # ------------------------------------------------------------ requests

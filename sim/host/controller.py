@@ -19,8 +19,9 @@ from hw.protocol import (
 from sim.chip.fx3 import UsbFunction
 from sim.chip.usb import ControlTransfer, Setup, TransferStatus
 from sim.host.endpoint import BulkIn
-from sim.kernel import HARDWARE, Alarm, World
+from sim.kernel import HARDWARE, World
 from sim.options import Options
+from sim.tasks import Alarm
 
 MILLISECOND_NS = 1_000_000
 SET_CONFIGURATION = Setup(
@@ -208,6 +209,8 @@ class HostController:
             transfer.end(TransferStatus.NO_DEVICE)
             return transfer
         in_flight[transfer] = None
+        # Off the list before those that wait for their turn run again.
+        transfer.ended.callbacks.append(lambda _: in_flight.pop(transfer, None))
         due_ns = world.now_ns + self.options.control_setup_ns
         arrival = world.alarm(due_ns, lambda: device.function.control(transfer), HARDWARE)
         left_ns = None if limit_ns is None else limit_ns - (world.now_ns - started_ns)
@@ -215,7 +218,7 @@ class HostController:
             world.wait(transfer.ended, left_ns)
         finally:
             arrival.cancel()
-            del in_flight[transfer]
+            in_flight.pop(transfer, None)
         if transfer.status is TransferStatus.PENDING:
             transfer.end(TransferStatus.CANCELLED)
         trace = world.trace

@@ -12,7 +12,8 @@ from collections import deque
 
 from hw.protocol import BULK_PACKET_SS_BYTES
 from sim.host.controller import UsbDevice
-from sim.kernel import HARDWARE, Alarm, World
+from sim.kernel import HARDWARE, World
+from sim.tasks import Alarm
 
 
 class Drain:
@@ -50,6 +51,7 @@ class Drain:
         self.reading = False
         self.transfers = 0
         self._first_packet = 0
+        self._read_before = 0
         self._ends: deque[int] = deque()
         self._due_ns: deque[int] = deque()
         self._returns: deque[int] = deque()
@@ -60,31 +62,35 @@ class Drain:
     @property
     def bytes(self) -> int:
         """Bytes read so far."""
-        delivered = self.stream.flow.delivered_packets(self.world.now_ns)
-        return (delivered - self._first_packet) * BULK_PACKET_SS_BYTES
+        packets = self._read_before
+        if self.reading:
+            packets += self._delivered() - self._first_packet
+        return packets * BULK_PACKET_SS_BYTES
+
+    def _delivered(self) -> int:
+        return self.stream.flow.delivered_packets(self.world.now_ns)
 
     def start(self) -> None:
         """Queue the transfers."""
         self.reading = True
-        delivered = self.stream.flow.delivered_packets(self.world.now_ns)
-        if not self.transfers and not self._first_packet:
-            self._first_packet = delivered
+        self._first_packet = self._asked = self._delivered()
         if not self.jitter_ns:
             self.stream.credit(None)
             return
-        self._asked = delivered
-        self.bulk.stream.on_change = self._plan
+        self.stream.on_change = self._plan
         self._queue(self.depth)
         self._plan()
 
     def stop(self) -> None:
         """Cancel every queued transfer; the device fills up and waits."""
+        self._read_before += self._delivered() - self._first_packet
         self.reading = False
         self._ends.clear()
         self._due_ns.clear()
         self._returns.clear()
         self._cancel_alarm()
         self.stream.withdraw()
+        self.stream.on_change = self.bulk.plan
 
     def _queue(self, transfers: int) -> None:
         for _ in range(transfers):

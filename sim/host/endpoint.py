@@ -13,7 +13,8 @@ from simpy.events import Event
 from hw.protocol import BULK_PACKET_SS_BYTES
 from sim.chip.stream import Stream
 from sim.chip.usb import TransferStatus
-from sim.kernel import HARDWARE, Alarm, World
+from sim.kernel import HARDWARE, World
+from sim.tasks import Alarm
 
 
 class BulkTransfer:
@@ -59,7 +60,7 @@ class BulkIn:
         self.queue: deque[BulkTransfer] = deque()
         self.asked = stream.flow.delivered_packets(world.now_ns)
         self._alarm: Alarm | None = None
-        stream.on_change = self._plan
+        stream.on_change = self.plan
 
     def submit(self, length: int) -> BulkTransfer:
         """Queue a read.
@@ -71,12 +72,14 @@ class BulkIn:
         packets, rest = divmod(length, BULK_PACKET_SS_BYTES)
         if rest or packets <= 0:
             raise ValueError(f"a read of {length} bytes is not whole packets of 1024 bytes")
-        transfer = BulkTransfer(self.world, length, self.asked, self.asked + packets)
-        self.asked += packets
+        # A drain may have taken packets past this queue: they are nobody's answer any more.
+        first = max(self.asked, self.stream.flow.delivered_packets(self.world.now_ns))
+        self.asked = first + packets
+        transfer = BulkTransfer(self.world, length, first, self.asked)
         self.queue.append(transfer)
         self.stream.credit(packets)
         if len(self.queue) == 1:
-            self._plan()
+            self.plan()
         return transfer
 
     def cancel(self, transfer: BulkTransfer) -> None:
@@ -96,7 +99,7 @@ class BulkIn:
             other.last_packet = self.asked = self.asked + packets
             self.stream.credit(packets)
         transfer.end(TransferStatus.CANCELLED, received * BULK_PACKET_SS_BYTES)
-        self._plan()
+        self.plan()
 
     def pause(self) -> None:
         """The host takes no data, though its programs go on asking for it."""
@@ -113,7 +116,7 @@ class BulkIn:
         while self.queue:
             self.queue.popleft().end(TransferStatus.NO_DEVICE, 0)
 
-    def _plan(self) -> None:
+    def plan(self) -> None:
         """Set the alarm for the read at the head, as things stand now."""
         due_ns = None
         if self.queue:
@@ -133,7 +136,7 @@ class BulkIn:
         while self.queue and self.queue[0].last_packet <= delivered:
             transfer = self.queue.popleft()
             transfer.end(TransferStatus.DONE, transfer.length)
-        self._plan()
+        self.plan()
 
     def _cancel_alarm(self) -> None:
         if self._alarm is not None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from sim.kernel import Task, World
+from sim.kernel import World
+from sim.tasks import Task
 
 T = TypeVar("T")
 

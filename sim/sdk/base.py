@@ -47,7 +47,7 @@ class SdkBase:
 
         Returns:
             SUCCESS, or MUTEX_FAILURE for whatever ThreadX answered instead: not in time, deleted
-            meanwhile, or asked to wait in a timer callback (history F27).
+            meanwhile, or asked to wait in a timer callback (incident F27).
         """
         return SUCCESS if mutex.get(wait_ticks) == SUCCESS else SdkStatus.MUTEX_FAILURE
 

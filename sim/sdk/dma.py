@@ -1,4 +1,4 @@
-"""The many-to-one streaming channel (S131 dma/cyu3multichannel.c; fx3.md 3.3 to 3.5, 8.3).
+"""The many-to-one streaming channel (S131 dma/cyu3multichannel.c; cyu3dma.h).
 
 Every call takes the channel's mutex without a limit. Disabling a producer socket loops while the
 hardware reports it enabled: the one unbounded loop on this path (dma/cyu3socket.c).
@@ -183,14 +183,15 @@ class DmaCalls(SdkBase):
         channel = self.channel
         if channel is None:
             return
-        blocked_from_ns = self.world.now_ns
+        must_wait = channel.mutex.owner is not None
         if self.lock(channel.mutex) != SdkStatus.SUCCESS:
             return
         produced = self.chip.stream.flow.produced(self.world.now_ns)
         due = produced - channel.produced_seen
-        if self.world.now_ns != blocked_from_ns:
-            # It was kept waiting: it walks the ring up to the buffer in use, so whole laps are
-            # never counted (S131 dma/cyu3dmaint.c).
+        if must_wait:
+            # It was kept waiting from the first buffer on, whenever somebody asked: it walks the
+            # ring up to the buffer in use, so whole laps are never counted (S131
+            # dma/cyu3dmaint.c).
             due %= channel.config.count * len(channel.config.producers)
         channel.produced_seen = produced
         if due > 0:

@@ -1,4 +1,4 @@
-"""PIB and GPIF calls (S131 pport/cyu3gpif*.c; fx3.md 2.6 and 8.4). None takes a lock."""
+"""PIB and GPIF calls (S131 pport/cyu3gpif*.c; cyu3gpif.h). None takes a lock."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class GpifCalls(SdkBase):
 
     def _pib_interrupt(self, code: int) -> None:
         # The ISR masks the interrupt until the PIB thread has run the callback, so errors
-        # coalesce: the firmware counts serviced batches (fx3.md 1.6).
+        # coalesce: the firmware counts serviced batches (S131 pport/cyu3pib.c).
         if self._pib_queue is not None:
             self._pib_queue.send(code)
 

@@ -1,4 +1,4 @@
-"""Threads, time, queues and timers (SDK 1.3.4 cyu3os.h; fx3.md 8.2)."""
+"""Threads, time, queues and timers (SDK 1.3.4 cyu3os.h)."""
 
 from __future__ import annotations
 

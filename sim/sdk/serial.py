@@ -1,4 +1,4 @@
-"""I2C and GPIO calls (SDK 1.3.4 cyu3i2c.h, cyu3gpio.h; fx3.md 8.6)."""
+"""I2C and GPIO calls (SDK 1.3.4 cyu3i2c.h, cyu3gpio.h; S131 lpp/cyu3i2c.c)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Device, reset, watchdog and register calls (SDK 1.3.4 cyu3system.h; fx3.md 5, 6 and 8.1)."""
+"""Device, reset, watchdog and register calls (SDK 1.3.4 cyu3system.h; S131 system/cyu3device.c)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class SystemCalls(SdkBase):
     def device_reset(self, warm: bool) -> None:
         """CyU3PDeviceReset: never returns. Cold (False) ends in the boot ROM.
 
-        A warm reset is not modelled: this firmware always passes CyFalse (fx3.md 6).
+        A warm reset is not modelled: this firmware always passes CyFalse.
         """
         if warm:
             raise NotImplementedError("device_reset(True): no firmware here resets warm")

@@ -1,6 +1,6 @@
 """Values that SDK calls take: the fields of the SDK's structures, with its constants.
 
-Source: SDK 1.3.4 headers cyu3dma.h, cyu3usb.h, cyu3gpio.h (fx3.md 3, 4.2, 8).
+Source: SDK 1.3.4 headers cyu3dma.h, cyu3usb.h, cyu3gpio.h.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The USB driver: its thread, EP0 and endpoint calls (S131 usb/*.c; fx3.md 4 and 8.5).
+"""The USB driver: its thread, EP0 and endpoint calls (S131 usb/*.c; cyu3usb.h).
 
 Each request is answered by exactly one of SendEP0Data, GetEP0Data, AckSetup and Stall(0). Get and
 Send complete the status stage themselves, so the host's OUT call returns before the handler acts
-and a stall issued later is lost (scenarios.md C3).
+and a stall issued later is lost (incident F20).
 """
 
 from __future__ import annotations
@@ -78,7 +78,9 @@ class UsbCalls(SdkBase):
         self._event_callback = callback
 
     def usb_set_desc(self, kind: DescriptorType, index: int, descriptor: bytes) -> int:
-        """CyU3PUsbSetDesc."""
+        """CyU3PUsbSetDesc: NOT_STARTED before the driver is."""
+        if self._uib_queue is None:
+            return SdkStatus.NOT_STARTED
         self._descriptors[kind, index] = descriptor
         return SUCCESS
 
@@ -234,7 +236,8 @@ class UsbCalls(SdkBase):
             self._uib_queue.send(_SETUP)
 
     def bus_reset(self) -> None:
-        """The hardware side of a bus reset: the event that follows it."""
+        """The hardware side of a bus reset: a SETUP that nobody took is gone, and the event."""
+        self.chip.ep0.pending = None
         self.raise_usb_event(UsbEvent.RESET, 1)
 
     def raise_usb_event(self, event: UsbEvent, data: int) -> None:
@@ -278,7 +281,7 @@ class UsbCalls(SdkBase):
         return callback(first, setup.index | setup.length << 16)
 
     def _standard(self, transfer: ControlTransfer) -> bool:
-        """Fast enumeration: what the driver answers by itself (scenarios.md C1)."""
+        """Fast enumeration: what the driver answers by itself (S131 usb/cyu3usbpp.c)."""
         request, value = transfer.setup.request, transfer.setup.value
         if request == StandardRequest.SET_CONFIGURATION:
             if value not in (0, 1):

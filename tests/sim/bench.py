@@ -1,0 +1,166 @@
+"""Shared by the tests of the simulator: benches, programs on them, and what hosts do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from hw.protocol import Argument, Request, Stats
+from hw.rx888 import Rx888 as Driver
+from sim.board import Rx888
+from sim.chip.gpif import EDGES_16, GpifTable
+from sim.chip.usb import ControlTransfer, Setup, TransferStatus
+from sim.host.backend import get_backend
+from sim.host.controller import HostController
+from sim.host.drain import Drain
+from sim.host.runtime import WorldRuntime
+from sim.kernel import World
+from sim.options import Options
+from sim.sdk import Sdk
+from sim.world import BenchWorld
+
+US = 1_000
+MS = 1_000_000
+SECOND_NS = 1_000_000_000
+MHZ = 1_000_000
+
+DONE, STALLED, CANCELLED = (
+    TransferStatus.DONE,
+    TransferStatus.STALLED,
+    TransferStatus.CANCELLED,
+)
+
+PERIOD_NS = 5_156_250_000
+"""5000 ms as the hardware watchdog counts them (judgement.md)."""
+
+
+class Program:
+    """Firmware that consists of one function."""
+
+    name = "bare"
+
+    def __init__(self, main: Callable[[Sdk], None], table: GpifTable) -> None:
+        self.main = main
+        self.table = table
+
+
+class BareBench(World):
+    """The board and a host with a program of the test's own instead of firmware."""
+
+    def __init__(
+        self,
+        main: Callable[[Sdk], None] = lambda sdk: None,
+        *,
+        options: Options | None = None,
+        table: GpifTable = EDGES_16,
+    ) -> None:
+        super().__init__()
+        self.options = options or Options()
+        self.host = HostController(self, self.options)
+        self.board = Rx888(self, self.options, lambda ram, entry: Program(main, table))
+        self.chip = self.board.chip
+        self.chip.link = self.host
+        self.chip.start(bytearray(), 0)
+        self.run_until(MS)
+
+    @property
+    def sdk(self) -> Sdk:
+        assert self.chip.sdk is not None
+        return self.chip.sdk
+
+    def thread(self, call: Callable[[], Any], priority: int = 8, name: str = "test"):
+        """Run a call in a firmware thread, beside the test."""
+        assert self.chip.rtos is not None
+        return self.chip.rtos.create_thread(name, priority, call)
+
+    def call(self, call: Callable[[], Any], limit_ns: int = SECOND_NS) -> Any:
+        """Run a call in a firmware thread and return what it returned."""
+        result: list = []
+        self.thread(lambda: result.append(call()))
+        self.run_until(self.now_ns + limit_ns)
+        assert result, "the call has not returned"
+        return result[0]
+
+
+def request(
+    world: BenchWorld | BareBench,
+    request: int,
+    value: int = 0,
+    *,
+    index: int = 0,
+    data: bytes = b"",
+    length: int | None = None,
+    into: bool = False,
+    limit_ms: int = 1_000,
+) -> ControlTransfer:
+    """One vendor request of a host program, with the harness's time-out of 1000 ms."""
+    assert world.host.device is not None
+    size = len(data) if length is None else length
+    kind = 0xC0 if into else 0x40
+    setup = Setup(kind, request, value, index, size)
+    return world.host.control(world.host.device, setup, data, limit_ms)
+
+
+def word(world: BenchWorld, code: int, number: int = 0, limit_ms: int = 1_000) -> TransferStatus:
+    """W(req, v) of scenarios.md: four bytes, little-endian."""
+    return request(world, code, data=number.to_bytes(4, "little"), limit_ms=limit_ms).status
+
+
+def stats(world: BenchWorld) -> Stats:
+    """GETSTATS, in whatever form this firmware has it."""
+    transfer = request(world, Request.GETSTATS, length=26, into=True)
+    assert transfer.status is DONE, transfer.status
+    return Stats.unpack(transfer.reply)
+
+
+def set_cap(world: BenchWorld, cap: int) -> None:
+    """A(14, cap) of scenarios.md."""
+    transfer = request(world, Request.SETARGFX3, cap, index=Argument.WATCHDOG_CAP, data=b"\x00")
+    assert transfer.status is DONE
+
+
+def alive(world: BenchWorld, limit_ms: int = 1_000) -> bool:
+    """T0 of scenarios.md with four bytes of answer."""
+    device = world.host.device
+    if device is None or not device.is_application:
+        return False
+    transfer = request(world, Request.TESTFX3, length=4, into=True, limit_ms=limit_ms)
+    return transfer.status is DONE and len(transfer.reply) == 4
+
+
+def booted(firmware: str = "fw-2.3", policy: str | Any = "level-1-4-5", **more: Any) -> BenchWorld:
+    """A bench whose application has enumerated."""
+    world = BenchWorld(firmware, policy, **more)
+    world.boot()
+    return world
+
+
+def clocked(world: BenchWorld, rate_hz: int = 64 * MHZ) -> BenchWorld:
+    """STARTADC."""
+    assert word(world, Request.STARTADC, rate_hz) is DONE
+    return world
+
+
+def streaming(world: BenchWorld, rate_hz: int = 64 * MHZ) -> Drain:
+    """STARTADC, a reader that takes everything, STARTFX3."""
+    clocked(world, rate_hz)
+    assert world.host.device is not None
+    drain = Drain(world, world.host.device)
+    drain.start()
+    assert word(world, Request.STARTFX3) is DONE
+    return drain
+
+
+def driver(world: BenchWorld, **more: Any) -> Driver:
+    """The pyusb driver on a world."""
+    return Driver.open(get_backend(world), WorldRuntime(world), **more)
+
+
+def levels(world: BenchWorld) -> list[int]:
+    """The levels that were applied since the last boot, in order."""
+    return [level for program in world.programs[-1:] for _, level in program.remedies_applied]
+
+
+def pause(world: World, duration_ms: int | float) -> None:
+    """Let simulated time pass."""
+    world.run_until(world.now_ns + round(duration_ms * MS))
