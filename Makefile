@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test heavy bench lint types mutation vectors clean
+.PHONY: demo test heavy bench lint types mutation golden vectors clean
 
 demo: $(STAMP)
 	$(BIN)/fx3loop demo
@@ -27,6 +27,9 @@ types: $(STAMP)
 
 mutation: $(VENV)/.mutation
 	$(BIN)/python -m tests.health.mutation
+
+golden: $(STAMP)
+	$(BIN)/python -m tests.golden.runs
 
 vectors: $(STAMP)
 	$(BIN)/python -m tests.vectors.generate

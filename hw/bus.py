@@ -37,7 +37,7 @@ Accept: TypeAlias = Callable[[UsbDevice], bool]
 WORLD_ATTRIBUTE = "fx3loop_world"
 REENUMERATION_TIMEOUT_MS = 10_000
 """Longest wait for a device to come back; resets were seen to take 2 to 7 s."""
-_POLL_INTERVAL_MS = 20
+_POLL_INTERVAL_MS = 50
 _STRING_MAX_BYTES = 255
 
 # Waiting longer does not mend these.

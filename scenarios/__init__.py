@@ -1,0 +1,1 @@
+"""What people run: scenarios, incidents, their judge, and the command line."""

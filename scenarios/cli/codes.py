@@ -1,0 +1,52 @@
+"""Exit codes, and which error ends with which; errors are told apart without importing them."""
+
+from __future__ import annotations
+
+import click
+
+OK = 0
+CHECK_FAILED = 1
+USAGE = 2
+DENIED = 3
+NOT_AVAILABLE = 4
+INTERRUPTED = 130
+
+BY_NAME = {
+    "scenarios.errors.InputError": USAGE,
+    "health.errors.PolicyError": USAGE,
+    "sim.errors.FaultError": USAGE,
+    "sim.errors.FirmwareNotKnown": USAGE,
+    "hw.errors.DeniedError": DENIED,
+    "hw.errors.DeviceError": NOT_AVAILABLE,
+    "sim.errors.SimulationError": CHECK_FAILED,
+}
+"""Code by the error's full name, or that of the nearest of its bases: the modules that define
+these errors take longer to import than help takes to print."""
+
+
+def exit_code(error: Exception) -> tuple[int, str | None]:
+    """Return the exit code for an error and its message in one line.
+
+    Args:
+        error: what a command raised.
+
+    Returns:
+        Code and message; an empty message when nothing is to be said, None when the error is a
+        defect of this program, which deserves its traceback.
+    """
+    if isinstance(error, click.exceptions.Exit):
+        return error.exit_code, ""
+    if isinstance(error, click.Abort):
+        return INTERRUPTED, "interrupted"
+    if isinstance(error, click.ClickException):
+        return USAGE, one_line(error.format_message())
+    for kind in type(error).__mro__:
+        code = BY_NAME.get(f"{kind.__module__}.{kind.__qualname__}")
+        if code is not None:
+            return code, one_line(str(error))
+    return CHECK_FAILED, None
+
+
+def one_line(text: str) -> str:
+    """Return a message without line breaks."""
+    return " ".join(text.split())

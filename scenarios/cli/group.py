@@ -1,0 +1,122 @@
+"""The group of commands: what there is, how errors end, and nothing that takes time to import.
+
+Exit codes: 0 ok, 1 a check failed, 2 usage, 3 denied by the safety rules, 4 device not available,
+130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Any, NoReturn
+
+import click
+
+from scenarios.cli.codes import OK, USAGE, exit_code
+
+COMMANDS = {
+    "demo": "The flagship run: real incidents under every policy, one table, one picture.",
+    "list": "What there is: scenarios, firmware, policies, faults, options.",
+    "run": "Run one scenario in a simulated world.",
+    "policies": "The watchdog policies: limits, levels, warnings; as TOML or a C header.",
+}
+"""Every command with its line of help. Its module has the same name, and a ``command`` in it."""
+
+
+class Commands(click.Group):
+    """A group that imports a command when it is asked for, and reports errors in one line."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        """All names, in the order of the help."""
+        return list(COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        """The command, imported now; None when there is none."""
+        if name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"scenarios.cli.{name}_command").command
+        return command
+
+    def resolve_command(
+        self, context: click.Context, arguments: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; an unknown one is answered with the nearest."""
+        name = arguments[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            near = get_close_matches(name, COMMANDS, n=2) or list(COMMANDS)
+            raise click.UsageError(f"no command {name!r}; did you mean {' or '.join(near)}?")
+        return super().resolve_command(context, arguments)
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list in the help, without importing any of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def invoke(self, context: click.Context) -> Any:  # noqa: ANN401 - click's signature
+        """Run a command; whoever reads our output may stop when he has seen enough."""
+        try:
+            return super().invoke(context)
+        except BrokenPipeError:
+            # ``| head`` is no error, and nothing more can be said there.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return OK
+
+    def main(self, *arguments: Any, **named: Any) -> NoReturn:  # noqa: ANN401 - click's signature
+        """Run, and end the process with the right code."""
+        named["standalone_mode"] = False
+        try:
+            result = super().main(*arguments, **named)
+        except Exception as error:
+            code, message = exit_code(error)
+            if message is None:
+                raise
+            if message:
+                click.echo(f"fx3loop: {message}", err=True)
+            sys.exit(code)
+        sys.exit(result if isinstance(result, int) else OK)
+
+
+def _version(context: click.Context, parameter: click.Parameter, is_asked: bool) -> None:
+    if not is_asked or context.resilient_parsing:
+        return
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        text = version("fx3loop")
+    except PackageNotFoundError:
+        text = "(not installed)"
+    click.echo(f"fx3loop {text}")
+    context.exit(OK)
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    no_args_is_help=False,
+    invoke_without_command=True,
+)
+@click.option(
+    "-V",
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_version,
+    help="Say the version and end.",
+)
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """Firmware-in-the-loop simulator of the EZ-USB FX3 (RX888mk2) and its recovery module.
+
+    Exit codes: 0 ok, 1 a check failed, 2 usage, 3 denied, 4 device not available, 130 interrupted.
+    """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help(), err=True)
+        context.exit(USAGE)
+
+
+def main() -> NoReturn:
+    """The entry point of the console script."""
+    cli.main(prog_name="fx3loop")

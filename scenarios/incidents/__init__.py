@@ -1,0 +1,1 @@
+"""Failures that really happened, each with the firmware revision that had it."""

@@ -1,0 +1,86 @@
+"""The bench's knobs as text: ``name=value``, checked, and back again."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+from scenarios.errors import InputError, not_known
+from sim.options import Options
+
+LARGEST = 60_000
+"""Largest duration of a knob in its own unit, where no closer limit is given."""
+RANGES = {
+    "watchdog_clock_ppm": (-100_000, 100_000),
+    "tick_ppm": (-40_000, 40_000),
+    "poll_offset_ms": (0, 1_000),
+    "i2c_byte_read_ns": (0, 10_000_000),
+    "i2c_byte_write_ns": (0, 10_000_000),
+    "packet_ns": (1_000, 1_000_000),
+    "control_setup_ns": (0, 1_000_000_000),
+    "control_status_ns": (0, 1_000_000_000),
+    "pll_lock_ms": (0, 1_000),
+}
+"""Lowest and highest value where 0 to :data:`LARGEST` is not right; the OS tick is off by 4 % at
+most (cyu3os.h)."""
+WORDS = {"on": True, "yes": True, "true": True, "1": True}
+WORDS |= {"off": False, "no": False, "false": False, "0": False}
+
+
+def parse(texts: tuple[str, ...]) -> Options:
+    """Return the options with some of them turned.
+
+    Args:
+        texts: ``name=value`` each; later ones win.
+
+    Raises:
+        InputError: no such option, or a value that it cannot have; with a right example.
+    """
+    defaults = Options()
+    known = {item.name: getattr(defaults, item.name) for item in fields(Options)}
+    values: dict[str, bool | int] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if name not in known:
+            raise not_known("option", name, known)
+        is_switch = isinstance(known[name], bool)
+        example = f"{name}={'off' if is_switch else known[name]}"
+        if not equals:
+            raise InputError(f"option {name}: a value is missing, for example {example}")
+        values[name] = _switch(name, value) if is_switch else _number(name, value, example)
+    return Options(**values)  # type: ignore[arg-type]
+
+
+def changed(options: Options) -> tuple[str, ...]:
+    """Return as text what differs from the defaults."""
+    defaults = Options()
+    return tuple(
+        f"{item.name}={as_text(getattr(options, item.name))}"
+        for item in fields(Options)
+        if getattr(options, item.name) != getattr(defaults, item.name)
+    )
+
+
+def as_text(value: bool | int) -> str:
+    """Return a value as it is written: on or off, or a number."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return str(value)
+
+
+def _switch(name: str, value: str) -> bool:
+    if value.lower() not in WORDS:
+        raise InputError(f"option {name}: {value!r} is neither on nor off, for example {name}=off")
+    return WORDS[value.lower()]
+
+
+def _number(name: str, value: str, example: str) -> int:
+    low, high = RANGES.get(name, (0, LARGEST))
+    try:
+        number = int(value)
+    except ValueError:
+        raise InputError(
+            f"option {name}: {value!r} is not a whole number, for example {example}"
+        ) from None
+    if not low <= number <= high:
+        raise InputError(f"option {name}: {number} is not within {low} to {high}")
+    return number
