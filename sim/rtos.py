@@ -52,11 +52,13 @@ class Thread(Task):
         self.work_left_ns = 0
         self.work_alarm: Alarm | None = None
         self.wake_alarm: Alarm | None = None
+        self.used_alarm: Alarm | None = None
+        """The last wake alarm once it has run: off the heap, so it serves again."""
         self.wake_result = SUCCESS
 
     def expired(self) -> None:
         """The time of its wait has passed (an alarm's callback)."""
-        self.wake_alarm = None
+        self.used_alarm, self.wake_alarm = self.wake_alarm, None
         rtos = self.rtos
         # Time-outs are handed out by the timer thread (TX_TIMER_PROCESS_IN_ISR is off).
         if not rtos.ticking:
@@ -197,19 +199,51 @@ class Rtos:
         thread = self.running
         if self.dead or thread is None or thread.killed:
             raise TaskKilled
+        if on is None and ticks != WAIT_FOREVER and self._skip(ticks):
+            return TIMED_OUT
         thread.waiting_on = on
         thread.wake_result = TIMED_OUT
         world = self.world
         if ticks != WAIT_FOREVER:
             elapsed = (world._now - self.started_ns) // self.tick_ns
             due_ns = self.started_ns + (elapsed + ticks) * self.tick_ns
-            alarm = thread.wake_alarm = Alarm(world, due_ns, thread.expired)
+            alarm = thread.used_alarm
+            if alarm is None:
+                alarm = Alarm(world, due_ns, thread.expired)
+            else:
+                thread.used_alarm = None
+                alarm.at_ns = due_ns
+                alarm.callback = thread.expired
+            thread.wake_alarm = alarm
             heappush(world._queue, (due_ns, TICK, next(world._eid), alarm))
         self.running = None
         world._hub.switch()
         if thread.killed:
             raise TaskKilled
         return thread.wake_result
+
+    def _skip(self, ticks: int) -> bool:
+        """Let a sleep pass at once when nothing can happen before its end but the time itself.
+
+        Returns:
+            True when the clock stands at the tick that ends the sleep.
+        """
+        world = self.world
+        elapsed = (world._now - self.started_ns) // self.tick_ns
+        due_ns = self.started_ns + (elapsed + ticks) * self.tick_ns
+        queue = world._queue
+        if (
+            self._ready_mask
+            or not self.ticking
+            or due_ns > world._limit_ns
+            or (queue and queue[0][0] <= due_ns)
+            or world._pending
+            or getcurrent() is not self.running
+        ):
+            return False
+        world._now = due_ns
+        world._switches = 0
+        return True
 
     def wake(self, thread: Thread, result: int = SUCCESS) -> None:
         """Make a blocked thread ready; the caller switches by :meth:`yield_to_better`."""

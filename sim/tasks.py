@@ -63,6 +63,9 @@ class Task(greenlet):
                 self.result = call()
         except TaskKilled:
             self.killed = True
+        except (KeyboardInterrupt, SystemExit):
+            self.parent = world._hub
+            raise
         except BaseException as error:
             self.parent = world._hub
             raise TaskFailed(self.name, world._now, error) from error

@@ -100,6 +100,7 @@ class Firmware:
     def main(self, sdk: Sdk) -> None:
         """The C main and CyFxApplicationDefine, which runs at priority 0."""
         self.sdk = sdk
+        self.trace = sdk.world.trace
         sdk.device_init()
         sdk.device_cache_control()
         sdk.device_configure_io_matrix()
@@ -133,9 +134,8 @@ class Firmware:
     def poll(self) -> None:
         """One pass of the main loop, before and after enumeration alike (incident F18)."""
         health = self.health
-        world = self.sdk.world
-        if world.trace is not None:
-            world.trace.instant("fx3/main thread", "beat", world.now_ns)
+        if self.trace is not None:
+            self.trace.instant("fx3/main thread", "beat", self.sdk.world.now_ns)
         health.main_heartbeat()
         self.sampler.sample(health.record_event)
         health.recover(health.evaluate())
@@ -185,9 +185,9 @@ class Firmware:
         self.health.record_event(Event.EP0_ENTER)
         self.in_callback = True
         self.current_request = first >> 8 & 0xFF
-        world = self.sdk.world
-        if world.trace is not None:
-            world.trace.begin("fx3/EP0", request_name(first), world.now_ns)
+        trace = self.trace
+        if trace is not None:
+            trace.begin("fx3/EP0", request_name(first), self.sdk.world.now_ns)
         handled = False
         if first & TYPE_MASK == TYPE_VENDOR:
             handled = self.vendor.handle(
@@ -198,8 +198,8 @@ class Firmware:
             if self.sdk.chip.options.clear_halt_acked:
                 self.sdk.usb_ack_setup()
             handled = True
-        if world.trace is not None:
-            world.trace.end("fx3/EP0", world.now_ns)
+        if trace is not None:
+            trace.end("fx3/EP0", self.sdk.world.now_ns)
         self.current_request = None
         self.in_callback = False
         self.health.record_event(Event.EP0_EXIT)
@@ -246,6 +246,5 @@ class Firmware:
 
     def mark(self, text: str) -> None:
         """Put a mark into the trace."""
-        trace = self.sdk.world.trace
-        if trace is not None:
-            trace.instant("fx3/health", text, self.sdk.world.now_ns)
+        if self.trace is not None:
+            self.trace.instant("fx3/health", text, self.sdk.world.now_ns)

@@ -208,8 +208,8 @@ def test_d26_every_reset_ends_in_the_boot_rom_with_empty_ram(how):
         reset(world)
         while not world.chip.resets:
             pause(world, 1)
+            assert world.now_ns - begun_ns <= limit_ms * MS
         assert world.chip.resets[-1].cause == cause
-        assert world.chip.resets[-1].at_ns - begun_ns <= limit_ms * MS
         assert world.firmware is None
         assert wait_for(world, BOOT_PRODUCT_ID) is not None
         assert all(ram_word(world, ENTRY + offset) == 0 for offset in range(0, 64, 4))
@@ -595,6 +595,7 @@ def test_d28_the_ring_is_full_after_a_millisecond(shipped, rate_hz, fill_ns):
     flow = shipped.chip.stream.flow
     while flow.produced(shipped.now_ns) < 8:
         shipped.run_until(shipped.now_ns + 1_000)
+        assert shipped.now_ns - begun_ns < 10 * MS
     assert fill_ns < shipped.now_ns - begun_ns < fill_ns + 1_000_000
     pause(shipped, 1)
     assert stats(shipped).pib_errors == 1
@@ -791,6 +792,7 @@ def test_hangmain_leaves_ep0_alive_until_the_watchdog(shipped):
     while not shipped.chip.resets:
         assert alive(shipped, 100)
         pause(shipped, 99)
+        assert shipped.now_ns - begun_ns < 20 * SECOND_NS
     (reset,) = shipped.chip.resets
     assert reset.cause == "watchdog"
     assert PERIOD_NS - 100 * MS < reset.at_ns - begun_ns <= PERIOD_NS + 3_000 * MS
@@ -862,6 +864,9 @@ def test_a_cancelled_read_leaves_later_reads_right(shipped):
         if received:
             assert first_packet == place
             place += received // 1024
+    # What nobody asks for is not taken: the device fills up and waits.
+    pause(shipped, 1_000)
+    assert shipped.chip.stream.flow.delivered_packets(shipped.now_ns) == place
 
 
 def test_reads_of_a_running_stream_are_gapless(shipped):

@@ -13,7 +13,7 @@ from hw.protocol import Request, SdkStatus
 from sim import faults
 from sim.board import SI5351_ADDRESS, TUNER_ADDRESS
 from sim.chip.gpif import EDGES_16, GpifState
-from sim.chip.usb import Setup
+from sim.chip.usb import ControlTransfer, Setup
 from sim.errors import TaskFailed
 from sim.options import Options
 from sim.rtos import NO_WAIT, SUCCESS, WAIT_FOREVER
@@ -660,6 +660,30 @@ def test_an_acknowledge_and_a_stall_do_nothing_when_a_newer_setup_waits(bench):
     begun_ns = bench.now_ns
     assert request(bench, 2).status is DONE
     assert 490 * MS < bench.now_ns - begun_ns < 510 * MS
+
+
+@pytest.mark.parametrize("answer", ["usb_ack_setup", "usb_stall"])
+def test_a_late_answer_does_not_end_the_request_it_was_not_meant_for(bench, answer):
+    """fx3.md 4.1: neither the old request nor the newer one is touched by it."""
+    seen = []
+
+    def handle(code, *_):
+        if code == 1:
+            bench.sdk.thread_sleep(50)
+            arguments = (0, True, False) if answer == "usb_stall" else ()
+            getattr(bench.sdk, answer)(*arguments)
+            seen.append([transfer.status.name for transfer in transfers])
+        bench.sdk.usb_ack_setup()
+
+    Handler(bench, handle)
+    transfers = [ControlTransfer(bench, Setup(0x40, code, 0, 0, 0)) for code in (1, 2)]
+    for after_ms, transfer in ((1, transfers[0]), (10, transfers[1])):
+        bench.alarm(
+            bench.now_ns + after_ms * MS, lambda transfer=transfer: bench.chip.ep0.setup(transfer)
+        )
+    bench.run_until(bench.now_ns + SECOND_NS)
+    assert seen == [["PENDING", "PENDING"]]
+    assert [transfer.status.name for transfer in transfers] == ["PENDING", "DONE"]
 
 
 def test_ep0_cannot_be_unstalled(bench):

@@ -112,6 +112,19 @@ def test_a_packet_that_ends_with_an_edge_comes_after_it():
         assert flow.pib_errors(300) == lost
 
 
+@pytest.mark.parametrize("bulk", [True, False])
+def test_the_last_of_several_packets_comes_after_the_edge_of_its_ns(bulk):
+    """Two packets in one go between two edges: the second ends with RD_LD's edge, too late."""
+    for asked_ns, lost in ((209, 0), (210, 1)):
+        options = {"buffer_count": 2, "buffer_words": WORDS, "packet_bytes": WORDS}
+        flow = Flow(EDGES_16, packet_ns=5, bulk=bulk, **options)
+        flow.clock(0, 10**9 // PERIOD_NS)
+        start(flow, 0)
+        flow.credit(asked_ns, 2)
+        assert flow.delivery_time(2) == asked_ns + 10
+        assert flow.pib_errors(260) == lost
+
+
 def test_a_word_lost_while_a_buffer_comes_free_leaves_the_visit_one_word_short():
     """RD_LD lost its word, RD found a buffer: nine words, and the tenth is the next visit's first.
 
