@@ -8,7 +8,7 @@ from health.levels import Level, Outcome, level_bit
 from health.platform import Intent, Platform
 from health.policy import Policy
 from health.record import Record
-from health.status import HANDLER_NONE, Status, StatusCode
+from health.status import HANDLER_NONE, HEALTHY, Status, StatusCode
 from health.ticks import age_ms
 
 LOCKING_LEVELS = (Level.EP0, Level.APPLICATION)
@@ -113,7 +113,7 @@ class Cascade:
         Returns:
             What was done, or why nothing was.
         """
-        if status.code == StatusCode.OK:
+        if status is HEALTHY or status.code == StatusCode.OK:
             if self._stream.level or self._ep0.level:
                 self._prove(self._record.now_ms())
             return NOTHING

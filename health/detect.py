@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from health.policy import Policy
 from health.record import (
     CLOCK_LOST,
@@ -23,6 +25,9 @@ from health.status import (
     StatusCode,
 )
 from health.ticks import WRAP, age_ms
+
+_OK: Final = StatusCode.OK
+"""In reach: Python looks an enum's member up by name, and this one is asked for in each poll."""
 
 
 def detect(policy: Policy, record: Record, stream_treated: bool) -> Status:
@@ -77,7 +82,7 @@ def detect(policy: Policy, record: Record, stream_treated: bool) -> Status:
             code = StatusCode.APPLICATION_WEDGED
     else:
         return HEALTHY
-    if code == StatusCode.OK:
+    if code == _OK:
         return HEALTHY
 
     handler = HANDLER_NONE
@@ -122,7 +127,7 @@ def _detect_stream(policy: Policy, record: Record, still_ms: int) -> StatusCode:
     if record.clock == CLOCK_LOST and policy.clock_lost_ms:
         # Nothing else is looked for: no level mends a clock, and the host may have stopped it.
         lost = still_ms >= policy.clock_lost_ms
-        return StatusCode.CLOCK_LOST if lost else StatusCode.OK
+        return StatusCode.CLOCK_LOST if lost else _OK
     if record.dma_count == 0:
         return _detect_without_buffers(policy, record, still_ms)
     if is_blocked(record.gpif_state):
@@ -133,15 +138,15 @@ def _detect_stream(policy: Policy, record: Record, still_ms: int) -> StatusCode:
 def _detect_without_buffers(policy: Policy, record: Record, still_ms: int) -> StatusCode:
     """Judge a count of zero: before the first buffer of a session, or after level 1 zeroed it."""
     if record.clock == CLOCK_LOST or _reader_explains(policy, record):
-        return StatusCode.OK
+        return _OK
     if record.flowed_session == record.session:
         wedged = is_over(still_ms, policy.stream_wedge_ms)
-        return StatusCode.STREAM_WEDGE if wedged else StatusCode.OK
+        return StatusCode.STREAM_WEDGE if wedged else _OK
     # A disabled block before the first buffer is the host's doing: STARTADC stops it by force.
     if record.clock != CLOCK_ON or record.gpif_state == UNKNOWN_BYTE:
-        return StatusCode.OK
+        return _OK
     cold = is_over(still_ms, policy.cold_start_ms)
-    return StatusCode.COLD_START if cold else StatusCode.OK
+    return StatusCode.COLD_START if cold else _OK
 
 
 def _detect_blocked(policy: Policy, record: Record, still_ms: int) -> StatusCode:
@@ -152,21 +157,21 @@ def _detect_blocked(policy: Policy, record: Record, still_ms: int) -> StatusCode
         and not _reader_explains(policy, record)
     ):
         wedged = still_ms >= policy.stream_wedge_ms
-        return StatusCode.STREAM_WEDGE if wedged else StatusCode.OK
+        return StatusCode.STREAM_WEDGE if wedged else _OK
     stalled = is_over(still_ms, policy.stream_stall_ms)
-    return StatusCode.STREAM_STALL if stalled else StatusCode.OK
+    return StatusCode.STREAM_STALL if stalled else _OK
 
 
 def _detect_frozen(policy: Policy, record: Record, still_ms: int) -> StatusCode:
     """Judge a frozen count in a state that does not wait for a buffer."""
     if record.clock == CLOCK_ON and record.gpif_state != UNKNOWN_BYTE:
         unexplained = is_over(still_ms, policy.unknown_ms)
-        return StatusCode.UNKNOWN if unexplained else StatusCode.OK
+        return StatusCode.UNKNOWN if unexplained else _OK
     # Read states are left at the next clock edge, so freezing in one proves the clock dead.
     if record.clock == NEVER_REPORTED and READ_STATES >> record.gpif_state & 1:
         lost = is_over(still_ms, policy.clock_lost_ms)
-        return StatusCode.CLOCK_LOST if lost else StatusCode.OK
-    return StatusCode.OK
+        return StatusCode.CLOCK_LOST if lost else _OK
+    return _OK
 
 
 def _reader_explains(policy: Policy, record: Record) -> bool:

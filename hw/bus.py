@@ -37,7 +37,9 @@ Accept: TypeAlias = Callable[[UsbDevice], bool]
 WORLD_ATTRIBUTE = "fx3loop_world"
 REENUMERATION_TIMEOUT_MS = 10_000
 """Longest wait for a device to come back; resets were seen to take 2 to 7 s."""
-_POLL_INTERVAL_MS = 50
+_POLL_INTERVAL_MS = 100
+_CHANGE_LIMIT_MS = 500
+"""A device that is there already may become ready without any change on the bus."""
 _STRING_MAX_BYTES = 255
 
 # Waiting longer does not mend these.
@@ -187,7 +189,15 @@ class Bus:
             if self.runtime.now_ns() >= deadline_ns:
                 wanted = " or ".join(f"{protocol.VENDOR_ID:04x}:{p:04x}" for p in welcome)
                 raise NoDeviceError("wait", f"no {wanted} within {timeout_ms} ms{trouble}")
+            self._wait_for_change()
+
+    def _wait_for_change(self) -> None:
+        """Wait a while; a backend that tells when a device comes or goes is asked."""
+        wait = getattr(self._backend, "wait_for_change", None)
+        if wait is None:
             self.runtime.sleep_ms(_POLL_INTERVAL_MS)
+        else:
+            wait(_CHANGE_LIMIT_MS)
 
     def bring_up(
         self,

@@ -243,6 +243,9 @@ class Rtos:
             return False
         world._now = due_ns
         world._switches = 0
+        if self.interrupt_work is not None and self.running.priority > 2:
+            self.interrupt_work()
+            self.yield_to_better()
         return True
 
     def wake(self, thread: Thread, result: int = SUCCESS) -> None:

@@ -27,6 +27,10 @@ class TransferStatus(IntEnum):
     CANCELLED = 4
 
 
+PENDING = TransferStatus.PENDING
+DONE = TransferStatus.DONE
+
+
 @dataclass(frozen=True, slots=True)
 class Setup:
     """The eight bytes of a SETUP packet."""
@@ -59,7 +63,7 @@ class ControlTransfer:
         self.setup = setup
         self.data = data
         self.withholds_data = withholds_data
-        self.status = TransferStatus.PENDING
+        self.status = PENDING
         self.reply = b""
         self.ended = Event(world)
 
@@ -70,7 +74,7 @@ class ControlTransfer:
 
     def end(self, status: TransferStatus, reply: bytes = b"", after_ns: int = 0) -> None:
         """End the transfer; the host learns of it ``after_ns`` later. The first end counts."""
-        if self.status is not TransferStatus.PENDING:
+        if self.status is not PENDING:
             return
         self.status = status
         self.reply = reply

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 CLEAR_ENDPOINT_FEATURE = STANDARD_ENDPOINT_OUT | StandardRequest.CLEAR_FEATURE << 8
 """First half of CLEAR_FEATURE(ENDPOINT_HALT)'s SETUP packet."""
+EP0_ENTER = Event.EP0_ENTER
+EP0_EXIT = Event.EP0_EXIT
 MAIN_THREAD = "11:HF103_ADC2USB30"
 MAIN_PRIORITY = 8
 """FIFO_THREAD_PRIORITY of Application.h."""
@@ -182,7 +184,7 @@ class Firmware:
 
     def on_setup(self, first: int, second: int) -> bool:
         """The setup callback: marked for the health module on every path in and out."""
-        self.health.record_event(Event.EP0_ENTER)
+        self.health.record_event(EP0_ENTER)
         self.in_callback = True
         self.current_request = first >> 8 & 0xFF
         trace = self.trace
@@ -202,7 +204,7 @@ class Firmware:
             trace.end("fx3/EP0", self.sdk.world.now_ns)
         self.current_request = None
         self.in_callback = False
-        self.health.record_event(Event.EP0_EXIT)
+        self.health.record_event(EP0_EXIT)
         return handled
 
     def on_usb_event(self, event: UsbEvent, data: int) -> None:

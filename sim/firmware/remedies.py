@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from health import Event, Intent, Level, Outcome, Status, level_bit
 from hw.protocol import GPIF_DISABLED, SdkStatus
 from sim.firmware.streaming import CHANNEL, ENDLESS, EP1
+from sim.rtos import SUCCESS
 from sim.sdk.system import EP1_SOCKET_STATUS_REGISTER
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ class DeviceSampler:
         full = UNKNOWN_BUFFERS
         if self.samples_ring:
             status, words = self.sdk.read_device_registers(EP1_SOCKET_STATUS_REGISTER, 1)
-            if status == SdkStatus.SUCCESS:
+            if status == SUCCESS:
                 full = words[0]
         record(SAMPLE_EVENT, count, GPIF_DISABLED if state is None else state, full)
         # The clock costs two I2C reads and their lock: looked at when the count stands still,

@@ -25,7 +25,7 @@ from hw.protocol import (
     STANDARD_ENDPOINT_OUT,
     StandardRequest,
 )
-from sim.chip.usb import ControlTransfer, Setup, TransferStatus
+from sim.chip.usb import DONE, ControlTransfer, Setup, TransferStatus
 from sim.host.controller import PORT, HostController, UsbDevice
 from sim.host.descriptors import (
     ConfigurationDescriptor,
@@ -68,6 +68,10 @@ class WorldBackend(usb.backend.IBackend):  # type: ignore[misc]
         super().__init__()
         self.fx3loop_world = world
         self.host: HostController = world.host
+
+    def wait_for_change(self, limit_ms: int) -> None:
+        """Wait until a device comes or goes: what libusb calls hotplug, and pyusb lacks."""
+        self.fx3loop_world.wait(self.host.changed, limit_ms * 1_000_000)
 
     # ------------------------------------------------------------ descriptors
 
@@ -218,7 +222,7 @@ class WorldBackend(usb.backend.IBackend):  # type: ignore[misc]
         self, dev_handle: Handle, setup: Setup, data: bytes = b"", timeout: int = 1000
     ) -> ControlTransfer:
         transfer = self.host.control(dev_handle.device, setup, data, timeout)
-        if transfer.status is not TransferStatus.DONE:
+        if transfer.status is not DONE:
             raise _error(transfer.status)
         return transfer
 

@@ -17,7 +17,7 @@ from hw.protocol import (
     StandardRequest,
 )
 from sim.chip.fx3 import UsbFunction
-from sim.chip.usb import ControlTransfer, Setup, TransferStatus
+from sim.chip.usb import DONE, PENDING, ControlTransfer, Setup, TransferStatus
 from sim.host.endpoint import BulkIn
 from sim.kernel import HARDWARE, World
 from sim.options import Options
@@ -75,6 +75,7 @@ class HostController:
     Attributes:
         device: the enumerated device, or None.
         appeared: event of the next device that enumerates; a new one each time.
+        changed: event of the next device that comes or goes; a new one each time.
         log: (time in ns, text) of what the kernel would log.
     """
 
@@ -84,6 +85,7 @@ class HostController:
         self.device: UsbDevice | None = None
         self.log: list[tuple[int, str]] = []
         self.appeared = Event(world)
+        self.changed = Event(world)
         self.withhold_data: Callable[[int], bool] | None = None
         """A fault: asked for each request with data whether the host vanishes before sending it."""
         self._function: UsbFunction | None = None
@@ -120,6 +122,7 @@ class HostController:
         if device.present:
             self._note(f"disconnect, address {device.address}")
             device.lose()
+            self._tell_change()
 
     def _after(self, delay_ms: int, call: Callable[[], None]) -> None:
         if self._alarm is not None:
@@ -144,7 +147,7 @@ class HostController:
             if self._alarm is not None:
                 self._alarm.cancel()
                 self._alarm = None
-            if transfer.status is TransferStatus.DONE:
+            if transfer.status is DONE:
                 self._publish(function)
             else:
                 self._note("device not accepting its configuration")
@@ -162,7 +165,12 @@ class HostController:
         self.device = UsbDevice(self.world, function, self._address)
         appeared, self.appeared = self.appeared, Event(self.world)
         appeared.succeed(self.device)
+        self._tell_change()
         self._note(f"new device 04b4:{function.product_id:04x}, address {self._address}")
+
+    def _tell_change(self) -> None:
+        changed, self.changed = self.changed, Event(self.world)
+        changed.succeed()
 
     def _note(self, text: str) -> None:
         self.log.append((self.world.now_ns, text))
@@ -219,7 +227,7 @@ class HostController:
         finally:
             arrival.cancel()
             in_flight.pop(transfer, None)
-        if transfer.status is TransferStatus.PENDING:
+        if transfer.status is PENDING:
             transfer.end(TransferStatus.CANCELLED)
         trace = world.trace
         if trace is not None:

@@ -47,7 +47,7 @@ class Drain:
         self.packets = transfer_bytes // BULK_PACKET_SS_BYTES
         self.depth = depth
         self.jitter_ns = jitter_ns
-        self.random = world.random(name)
+        self.random = world.random(name) if jitter_ns else None
         self.reading = False
         self.transfers = 0
         self._first_packet = 0
@@ -129,10 +129,11 @@ class Drain:
     def _forget_past(self) -> None:
         """Take completed transfers off the queue, each with the time of its return."""
         completed = bisect_right(self._due_ns, self.world.now_ns)
-        if not completed:
+        random = self.random
+        if not completed or random is None:
             return
         last_ns = self._last_return_ns
-        for jitter_ns in self.random.many_below(self.jitter_ns, completed):
+        for jitter_ns in random.many_below(self.jitter_ns, completed):
             self._ends.popleft()
             # One thread queues them again, in order.
             last_ns = max(last_ns, self._due_ns.popleft() + jitter_ns)

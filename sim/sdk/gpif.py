@@ -6,10 +6,12 @@ from collections.abc import Callable
 
 from hw.protocol import SdkStatus
 from sim.chip.gpif import GpifState, GpifTable
-from sim.rtos import WAIT_FOREVER
+from sim.rtos import SUCCESS, WAIT_FOREVER
 from sim.rtos_objects import Queue
 from sim.sdk.base import DRIVER_THREAD_PRIORITY, SdkBase
 
+DISABLED = int(GpifState.DISABLED)
+NOT_CONFIGURED = int(SdkStatus.NOT_CONFIGURED)
 PibCallback = Callable[[int], None]
 
 
@@ -100,6 +102,6 @@ class GpifCalls(SdkBase):
     def gpif_get_sm_state(self) -> tuple[int, int | None]:
         """CyU3PGpifGetSMState: (NOT_CONFIGURED, None) while the block is disabled."""
         state = self.chip.stream.flow.glance(self.world._now)[1]
-        if state == GpifState.DISABLED or not self.pib_active:
-            return SdkStatus.NOT_CONFIGURED, None
-        return SdkStatus.SUCCESS, state
+        if state == DISABLED or not self.pib_active:
+            return NOT_CONFIGURED, None
+        return SUCCESS, state

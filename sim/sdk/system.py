@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hw.protocol import SdkStatus
+from sim.rtos import SUCCESS
 from sim.sdk.base import SdkBase
 
 EP1_SOCKET_STATUS_REGISTER = 0xE003_808C
@@ -52,7 +53,7 @@ class SystemCalls(SdkBase):
         The registers that exist here: the die id, and the status of EP1's consumer socket.
         """
         if count == 1 and address == EP1_SOCKET_STATUS_REGISTER:
-            return SdkStatus.SUCCESS, [self.chip.stream.flow.glance(self.world._now)[2]]
+            return SUCCESS, [self.chip.stream.flow.glance(self.world._now)[2]]
         values = []
         for offset in range(count):
             register = address + 4 * offset

@@ -16,7 +16,7 @@ from hw.protocol import (
     SdkStatus,
     StandardRequest,
 )
-from sim.chip.usb import ControlTransfer, TransferStatus
+from sim.chip.usb import DONE, PENDING, ControlTransfer, TransferStatus
 from sim.rtos import SUCCESS, TIMED_OUT, WAIT_FOREVER, Thread
 from sim.rtos_objects import Queue
 from sim.sdk.base import DRIVER_THREAD_PRIORITY, SdkBase
@@ -133,9 +133,9 @@ class UsbCalls(SdkBase):
         transfer = ep0.current
         if transfer is None or ep0.superseded or ep0.desynchronised:
             return SdkStatus.XFER_CANCELLED, b""
-        if transfer.withholds_data or transfer.status is not TransferStatus.PENDING:
+        if transfer.withholds_data or transfer.status is not PENDING:
             return self._wait_for_host(), b""
-        transfer.end(TransferStatus.DONE, after_ns=self.chip.options.control_status_ns)
+        transfer.end(DONE, after_ns=self.chip.options.control_status_ns)
         return SUCCESS, transfer.data[:count]
 
     def usb_send_ep0_data(self, data: bytes) -> int:
@@ -151,13 +151,13 @@ class UsbCalls(SdkBase):
         transfer = ep0.current
         if transfer is None or ep0.superseded:
             return SUCCESS
-        if transfer.status is not TransferStatus.PENDING or not transfer.is_in:
+        if transfer.status is not PENDING or not transfer.is_in:
             waited = self._wait_for_host()
             return SUCCESS if waited == SdkStatus.XFER_CANCELLED else waited
         reply = ep0.last_reply if ep0.desynchronised else data
         ep0.last_reply = data
         transfer.end(
-            TransferStatus.DONE,
+            DONE,
             reply[: transfer.setup.length],
             after_ns=self.chip.options.control_status_ns,
         )
@@ -180,7 +180,7 @@ class UsbCalls(SdkBase):
         """CyU3PUsbAckSetup: complete a request without data; skipped when a newer one waits."""
         if self.lock(self.usb_lock) != SUCCESS:
             return
-        self._end_current(TransferStatus.DONE)
+        self._end_current(DONE)
         self.usb_lock.put()
 
     def usb_stall(self, endpoint: int, stall: bool, toggle: bool) -> int:

@@ -757,6 +757,13 @@ def test_a_healthy_poll_does_nothing(make_bench):
     assert (bench.hands.asked, bench.hands.told) == (0, [])
 
 
+def test_any_ok_is_ok(make_bench):
+    """A status of OK that another evaluation made is answered like the module's own."""
+    bench = make_bench()
+    assert bench.health.recover(status_of(StatusCode.OK)) is bench.poll()
+    assert (bench.hands.asked, bench.hands.told) == (0, [])
+
+
 def test_one_poll_applies_one_remedy(make_bench):
     """However many levels fail, each poll tries one."""
     bench = start(make_bench)

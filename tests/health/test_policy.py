@@ -86,6 +86,18 @@ BROKEN = [
         )
     ),
     (
+        {"stream_stall_ms": 1, "poll_interval_ms": 2},
+        "stream_stall_ms: poll-within-limit: a limit is looked at once in a poll, so a shorter one "
+        "cannot be kept (stream_stall_ms = 1, poll_interval_ms = 2); "
+        "for example stream_stall_ms = 300",
+    ),
+    (
+        {"usb_event_limit_ms": 1, "poll_interval_ms": 1, "longest_handler_ms": 1},
+        "usb_event_limit_ms: limit-above-longest-handler: a legal handler would be taken for a "
+        "hung one (usb_event_limit_ms = 1, longest_handler_ms = 1); "
+        "for example usb_event_limit_ms = 10",
+    ),
+    (
         {"stream_stall_ms": 300, "poll_interval_ms": 1000, "level_5_enabled": False},
         "stream_stall_ms: poll-within-limit: a limit is looked at once in a poll, so a shorter one "
         "cannot be kept (stream_stall_ms = 300, poll_interval_ms = 1000); "

@@ -121,6 +121,56 @@ class Hands:
         return Outcome.DONE
 
 
+def state_of(part):
+    """The fields of one part that are plain values."""
+    values = {name: getattr(part, name) for name in type(part).__slots__}
+    return {name: value for name, value in values.items() if isinstance(value, int | list)}
+
+
+def test_a_new_module_is_zeroed_memory():
+    """All state begins as zero, as C finds it in .bss, but for what stands for unknown."""
+    health = Health(Policy(name="p", ep0_desync_limit=2, ep0_desync_window_ms=9), Hands())
+    record = state_of(health._record)
+    assert {name: value for name, value in record.items() if value not in (0, [0, 0])} == {
+        "stream_cap": 5,
+        "clock": 2,
+        "host_reading": 2,
+        "gpif_state": 255,
+        "buffers_full": 255,
+    }
+    assert state_of(health._record.ep0) == {"enter_ms": 0, "sequence": 0}
+    cascade = health._cascade
+    assert state_of(cascade) == {
+        "_applied": 0,
+        "_ended_ms": [0] * 6,
+        "_uses": [0] * 6,
+        "_uses_session": 0,
+    }
+    for climb in (cascade._stall, cascade._stream, cascade._ep0):
+        assert set(state_of(climb).values()) == {0}
+        assert len(state_of(climb)) == 6
+
+
+def test_armed_is_a_flag():
+    """START arms and everything that ends the stream disarms, to exactly 1 and 0."""
+    record = record_of(range(99))
+    seen = []
+    for event in (Event.STREAM_START, Event.STREAM_STOP, Event.STREAM_START, Event.CONFIGURED):
+        record.event(event, 0, 0, 0)
+        seen.append(record.armed)
+    assert seen == [1, 0, 1, 0]
+
+
+def test_arguments_left_out_are_zero():
+    """An event recorded with fewer arguments has zeros for the rest."""
+    health = Health(Policy(name="p"), Hands())
+    record = health._record
+    health.record_event(Event.STREAM_SAMPLE, 5)
+    assert (record.dma_count, record.gpif_state, record.buffers_full) == (5, 0, 0)
+    health.record_event(Event.STREAM_SAMPLE)
+    assert record.dma_count == 0
+
+
 def test_all_state_is_integers():
     """After every event and every remedy the module holds integers and nothing else."""
     hands = Hands()

@@ -73,7 +73,7 @@ class Station:
                 self.revive()
                 continue
             flows = self.packets() - before > 1_000
-            if flows and (data_alone or (alive(world, 250) and self.answers_well())):
+            if flows and alive(world, 250) and self.answers_well():
                 return world.now_ns - begun_ns
         return NEVER
 
@@ -99,12 +99,6 @@ def stop_stream(world: BenchWorld) -> None:
     word(world, Request.STOPFX3)
 
 
-def hold_ep0(world: BenchWorld) -> None:
-    """Beside it a slow request keeps EP0's handler, and its locks perhaps, for 1.9 s."""
-    setup = Setup(0x40, Request.HANGFX3, 1_900, 0, 0)
-    world.spawn("slow request", lambda: world.host.control(world.host.device, setup, b"", 2_500))
-
-
 @dataclass(frozen=True)
 class Case:
     """A fault and the level that answers it best."""
@@ -113,13 +107,14 @@ class Case:
     faults: tuple[str, ...]
     provoke: Callable[[BenchWorld], None]
     within_ms: int
-    data_alone: bool = False
-    """EP0 is busy on purpose: only the data count."""
 
 
 CASES = {
-    "a DMA error while EP0 is busy": Case(
-        Level.STREAM, (f"dma_error:at_ms={FAULT_MS}",), hold_ep0, 500, data_alone=True
+    "a DMA error while the reader is away": Case(
+        Level.STREAM,
+        (f"host_paused:at_ms={FAULT_MS - 500},for_ms=3000", f"dma_error:at_ms={FAULT_MS}"),
+        nothing,
+        2_600,
     ),
     "stale data on EP0": Case(Level.EP0, (f"ep0_desync:at_ms={FAULT_MS}",), nothing, 2_500),
     "a DMA error that level 1 does not mend": Case(
@@ -152,7 +147,7 @@ CASES = {
 def serve(case: Case, policy: Policy) -> tuple[int, list[int], list[str]]:
     faults = [Fault.parse(text) for text in case.faults]
     with BenchWorld("reference", policy, faults=faults) as world:
-        taken = Station(world).serving_after(case.provoke, case.data_alone)
+        taken = Station(world).serving_after(case.provoke)
         applied = [level for program in world.programs for _, level in program.remedies_applied]
         return taken, applied, [reset.cause for reset in world.chip.resets]
 
