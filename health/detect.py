@@ -74,6 +74,8 @@ def detect(policy: Policy, record: Record, stream_treated: bool) -> Status:
         code = StatusCode.EP0_DESYNC
         since_ms = oldest_error_ms
     elif record.armed and record.sample_epoch == record.epoch:
+        if record.dma_count and record.state_since_ms == record.sample_ms:
+            return HEALTHY  # it moved since the last look: no age, so no limit is reached
         # Only samples age a stream: while none come, nothing is proven about it.
         since_ms = record.state_since_ms if record.dma_count else record.count_since_ms
         seen_ms = record.sample_ms

@@ -206,6 +206,9 @@ class Injector:
                 sdk.rtos.spin()
             sdk.rtos.work(fault.for_ms * MILLISECOND_NS)
         else:
+            # No time-out is handed out any more when the thread hangs that does that.
+            if thread is sdk.timers.thread and not fault.for_ms:
+                sdk.rtos.ticking = False
             sdk.rtos.block(fault.for_ms or WAIT_FOREVER, None)
         if trace is not None:
             trace.end(f"fx3/{thread.name}", self.world.now_ns)

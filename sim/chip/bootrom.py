@@ -28,7 +28,8 @@ class BootRom:
     def __init__(self, jump: Callable[[bytearray, int], None], status_ns: int) -> None:
         self.jump = jump
         self.status_ns = status_ns
-        self.ram = bytearray(RAM_BYTES)
+        self.ram = bytearray()
+        """What was written so far; all behind it is zero."""
 
     def control(self, transfer: ControlTransfer) -> None:
         """Answer one control request; the ROM has no threads and never hangs."""
@@ -36,17 +37,20 @@ class BootRom:
         vendor = setup.request_type & TYPE_MASK == TYPE_VENDOR
         address = setup.value | setup.index << 16
         start = address - RAM_BASE
-        inside = start >= 0 and start + setup.length <= RAM_BYTES
+        end = start + setup.length
+        inside = start >= 0 and end <= RAM_BYTES
         served = vendor and setup.request == Request.RAM_ACCESS and inside
         if not served or setup.length > BOOT_TRANSFER_BYTES:
             transfer.end(TransferStatus.STALLED, after_ns=self.status_ns)
             return
         after_ns = self.status_ns + setup.length * HIGH_SPEED_BYTE_NS
         if transfer.is_in:
-            reply = bytes(self.ram[start : start + setup.length])
+            reply = bytes(self.ram[start:end]).ljust(setup.length, b"\0")
             transfer.end(TransferStatus.DONE, reply, after_ns)
             return
-        self.ram[start : start + setup.length] = transfer.data
+        if end > len(self.ram):
+            self.ram.extend(bytes(end - len(self.ram)))
+        self.ram[start:end] = transfer.data
         transfer.end(TransferStatus.DONE, after_ns=after_ns)
         if not setup.length:
             self.jump(self.ram, address)

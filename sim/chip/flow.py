@@ -65,7 +65,7 @@ class Flow:
 
     """
 
-    __slots__ = ("_engine", "_glance", "_glance_ns", "_loaded")
+    __slots__ = ("_before", "_engine", "_glance", "_glance_ns", "_loaded", "_stretch")
 
     def __init__(
         self,
@@ -91,7 +91,10 @@ class Flow:
             raise ValueError(f"a packet takes time, not {packet_ns} ns")
         self._loaded = False
         self._glance_ns = -1
-        self._glance = (0, 0, 0)
+        self._glance = (0, 0)
+        self._stretch: Steady | None = None
+        self._before = 0
+        """Buffers committed before the closed form that was glanced at last."""
         self._engine = Engine(
             table,
             Ring(buffer_count, buffer_words, wrong_producer_stalls),
@@ -238,21 +241,23 @@ class Flow:
             return steady.state(t_ns)
         return self._engine.state if self._loaded else int(GpifState.DISABLED)
 
-    def glance(self, t_ns: int) -> tuple[int, int, int]:
-        """``produced``, ``state`` and ``full`` at once; asked again at the same time it is free."""
+    def glance(self, t_ns: int) -> tuple[int, int]:
+        """``produced`` and ``state`` at once; asked again at the same time it is free."""
         if t_ns == self._glance_ns:
             return self._glance
         engine = self._engine
-        ring = engine.ring
         steady = engine.steady
         if steady is None or t_ns > steady.end_ns:
             steady = self._look(t_ns)
         if steady is not None:
-            filled, state, full = steady.glance(t_ns)
-            self._glance = (ring.produced + filled, state, full)
+            if steady is not self._stretch:
+                self._stretch = steady
+                self._before = engine.ring.produced
+            filled, state = steady.glance(t_ns)
+            self._glance = (self._before + filled, state)
         else:
             state = engine.state if self._loaded else int(GpifState.DISABLED)
-            self._glance = (ring.produced, state, ring.level)
+            self._glance = (engine.ring.produced, state)
         self._glance_ns = t_ns
         return self._glance
 
@@ -272,9 +277,7 @@ class Flow:
     def full(self, t_ns: int) -> int:
         """Buffers committed and not yet sent to their last packet."""
         steady = self._look(t_ns)
-        if steady is None:
-            return self._engine.ring.level
-        return steady.filled(t_ns) - steady.sent(t_ns) // self._engine.buffer_packets
+        return self._engine.ring.level if steady is None else steady.level(t_ns)
 
     def delivered_packets(self, t_ns: int) -> int:
         """Packets that reached the host ever."""

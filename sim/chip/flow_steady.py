@@ -63,26 +63,21 @@ class Steady:
         thread = (self.thread + visit) & 1
         return _READ_STATE[thread] if word else _LOAD_STATE[thread]
 
-    def glance(self, t_ns: int) -> tuple[int, int, int]:
-        """Buffers committed in the stretch, the state, and the buffers full, in one go."""
+    def glance(self, t_ns: int) -> tuple[int, int]:
+        """Buffers committed in the stretch, and the state, in one go."""
         clock = self.clock
-        anchor_ns, span_ns, edges = clock.anchor_ns, clock.span_ns, clock.edges_per_span
-        edge = (t_ns - anchor_ns) * edges // span_ns - self.first_edge
-        visit, word = divmod(edge, self.buffer_words)
+        edge = (t_ns - clock.anchor_ns) * clock.edges_per_span // clock.span_ns
+        visit, word = divmod(edge - self.first_edge, self.buffer_words)
         thread = (self.thread + visit) & 1
-        filled = visit
-        state = _LOAD_STATE[thread]
-        if word:
-            state = _READ_STATE[thread]
-            if word == self.buffer_words - 1:
-                filled += 1
-        if not filled:
-            return 0, state, 0
-        # Only the buffer that was committed last can still be on its way.
-        last_edge = self.first_edge + filled * self.buffer_words - 1
-        filled_ns = anchor_ns - (-last_edge * span_ns // edges)
-        drained_ns = self.buffer_packets * self.packet_ns
-        return filled, state, int(t_ns - filled_ns < drained_ns)
+        if not word:
+            return visit, _LOAD_STATE[thread]
+        return visit + (word == self.buffer_words - 1), _READ_STATE[thread]
+
+    def level(self, t_ns: int) -> int:
+        """Buffers full: only the one that was committed last can still be on its way."""
+        filled, _ = self.glance(t_ns)
+        drain_ns = self.buffer_packets * self.packet_ns
+        return int(filled > 0 and t_ns - self.fill_ns(filled) < drain_ns)
 
     def fill_ns(self, buffers: int) -> int:
         """When the stretch has committed this many buffers."""

@@ -8,7 +8,8 @@ dry when that takes longer than the others last.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import deque
+from itertools import accumulate
+from operator import add
 
 from hw.protocol import BULK_PACKET_SS_BYTES
 from sim.host.controller import UsbDevice
@@ -52,11 +53,12 @@ class Drain:
         self.transfers = 0
         self._first_packet = 0
         self._read_before = 0
-        self._ends: deque[int] = deque()
-        self._due_ns: deque[int] = deque()
-        self._returns: deque[int] = deque()
+        self._head = 0
+        """The packet that completes the transfer at the head of the queue."""
+        self._queued = 0
+        self._due_ns: list[int] = []
+        self._returns_ns: list[int] = []
         self._last_return_ns = 0
-        self._asked = 0
         self._alarm: Alarm | None = None
 
     @property
@@ -73,10 +75,11 @@ class Drain:
     def start(self) -> None:
         """Queue the transfers."""
         self.reading = True
-        self._first_packet = self._asked = self._delivered()
+        self._first_packet = self._delivered()
         if not self.jitter_ns:
             self.stream.credit(None)
             return
+        self._head = self._first_packet + self.packets
         self.stream.on_change = self._plan
         self._queue(self.depth)
         self._plan()
@@ -85,17 +88,15 @@ class Drain:
         """Cancel every queued transfer; the device fills up and waits."""
         self._read_before += self._delivered() - self._first_packet
         self.reading = False
-        self._ends.clear()
+        self._queued = 0
         self._due_ns.clear()
-        self._returns.clear()
+        self._returns_ns.clear()
         self._cancel_alarm()
         self.stream.withdraw()
         self.stream.on_change = self.bulk.plan
 
     def _queue(self, transfers: int) -> None:
-        for _ in range(transfers):
-            self._asked += self.packets
-            self._ends.append(self._asked)
+        self._queued += transfers
         self.stream.credit(transfers * self.packets)
 
     def _plan(self) -> None:
@@ -109,13 +110,12 @@ class Drain:
             return
         self._forget_past()
         self._due_ns.clear()
-        if self._ends:
-            batch = max(1, len(self._ends) // 2)
-            due_ns = self.stream.flow.delivery_times(self._ends[0], self.packets, batch)
-            self._due_ns.extend(due_ns)
+        if self._queued:
+            batch = max(1, self._queued // 2)
+            self._due_ns = self.stream.flow.delivery_times(self._head, self.packets, batch)
         wake_ns = self._due_ns[-1] if self._due_ns else None
-        if len(self._ends) <= 1 and self._returns:
-            back_ns = self._returns[0]
+        if self._queued <= 1 and self._returns_ns:
+            back_ns = self._returns_ns[0]
             wake_ns = back_ns if wake_ns is None else min(wake_ns, back_ns)
         alarm = self._alarm
         if alarm is not None:
@@ -132,24 +132,25 @@ class Drain:
         random = self.random
         if not completed or random is None:
             return
-        last_ns = self._last_return_ns
-        for jitter_ns in random.many_below(self.jitter_ns, completed):
-            self._ends.popleft()
-            # One thread queues them again, in order.
-            last_ns = max(last_ns, self._due_ns.popleft() + jitter_ns)
-            self._returns.append(last_ns)
-        self._last_return_ns = last_ns
+        jitters_ns = random.many_below(self.jitter_ns, completed)
+        # One thread queues them again, in order: none returns before the one ahead of it.
+        returns_ns = list(accumulate(map(add, self._due_ns, jitters_ns), max))
+        ahead_ns = self._last_return_ns
+        if returns_ns[0] < ahead_ns:
+            returns_ns = [max(back_ns, ahead_ns) for back_ns in returns_ns]
+        self._last_return_ns = returns_ns[-1]
+        self._returns_ns += returns_ns
+        del self._due_ns[:completed]
+        self._head += completed * self.packets
+        self._queued -= completed
         self.transfers += completed
 
     def _due(self) -> None:
         self._alarm = None
         self._forget_past()
-        now = self.world.now_ns
-        back = 0
-        while self._returns and self._returns[0] <= now:
-            self._returns.popleft()
-            back += 1
+        back = bisect_right(self._returns_ns, self.world.now_ns)
         if back:
+            del self._returns_ns[:back]
             self._queue(back)
         self._plan()
 

@@ -40,6 +40,8 @@ class Channel:
     def __init__(self, mutex: Mutex, config: DmaMultiChannelConfig) -> None:
         self.mutex = mutex
         self.config = config
+        self.callback = config.callback
+        self.callback_uses_sdk = config.callback_uses_sdk
         self.state = DmaState.CONFIGURED
         self.produced_seen = 0
         """Buffers whose callback has been made or dropped."""
@@ -143,9 +145,7 @@ class DmaCalls(SdkBase):
     def _dma_interrupt(self) -> None:
         """Before a thread runs: what cannot wait until somebody looks is done now."""
         channel = self.channel
-        if channel is None or (
-            channel.mutex.owner is None and not channel.config.callback_uses_sdk
-        ):
+        if channel is None or (channel.mutex.owner is None and not channel.callback_uses_sdk):
             return
         self.serve_dma_interrupts()
 
@@ -164,9 +164,9 @@ class DmaCalls(SdkBase):
         due = produced - channel.produced_seen
         if not due:
             return
-        if channel.mutex.owner is None and not channel.config.callback_uses_sdk:
+        if channel.mutex.owner is None and not channel.callback_uses_sdk:
             channel.produced_seen = produced
-            channel.config.callback(due)
+            channel.callback(due)
             return
         thread = self._dma_thread
         if thread is not None:
@@ -195,5 +195,5 @@ class DmaCalls(SdkBase):
             due %= channel.config.count * len(channel.config.producers)
         channel.produced_seen = produced
         if due > 0:
-            channel.config.callback(due)
+            channel.callback(due)
         channel.mutex.put()

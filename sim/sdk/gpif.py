@@ -80,7 +80,7 @@ class GpifCalls(SdkBase):
         """CyU3PGpifSMStart: NOT_CONFIGURED when disabled, ALREADY_STARTED when running."""
         del alpha  # initial outputs; this table drives none
         flow = self.chip.stream.flow
-        if not flow.loaded:
+        if not flow.loaded or not 0 <= state < len(self.chip.stream.table.edges):
             return SdkStatus.NOT_CONFIGURED
         if flow.running:
             return SdkStatus.ALREADY_STARTED

@@ -53,7 +53,7 @@ class SystemCalls(SdkBase):
         The registers that exist here: the die id, and the status of EP1's consumer socket.
         """
         if count == 1 and address == EP1_SOCKET_STATUS_REGISTER:
-            return SUCCESS, [self.chip.stream.flow.glance(self.world._now)[2]]
+            return SUCCESS, [self.chip.stream.flow.full(self.world._now)]
         values = []
         for offset in range(count):
             register = address + 4 * offset

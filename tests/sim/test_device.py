@@ -29,12 +29,14 @@ from hw.protocol import (
     Request,
     SdkStatus,
 )
+from hw.trace import Recorder
 from sim.faults import Fault
 from sim.firmware.clock import adc_registers
 from sim.host.backend import get_backend
 from sim.host.drain import Drain
 from sim.host.runtime import WorldRuntime
 from sim.options import Options
+from sim.probe import Probe
 from sim.world import BenchWorld
 
 from .bench import (
@@ -197,8 +199,8 @@ RESETS = {
 
 
 @pytest.mark.parametrize("how", RESETS)
-def test_d26_every_reset_ends_in_the_boot_rom_with_empty_ram(how):
-    """Scenarios D26, fx3.md 5.4 and 6: firmware lost, old handles dead, boot count 1 again."""
+def test_d13_d26_every_reset_ends_in_the_boot_rom_with_empty_ram(how):
+    """Scenarios D13 and D26: firmware lost, old handles dead, boot count 1 again."""
     reset, cause, limit_ms = RESETS[how]
     with booted(*SHIPPED) as world:
         old = usb_device(world, APPLICATION_PRODUCT_ID)
@@ -417,6 +419,32 @@ def test_clear_halt_is_acknowledged(shipped):
     device.stop()
     device.clear_halt()
     assert len(device.primed_start(BUFFER_BYTES, timeout_ms=1_000)) == BUFFER_BYTES
+
+
+def test_clear_halt_that_is_never_acknowledged_times_out():
+    """fx3.md 4.1: by the SDK's source the status stage never comes; the board option shows it."""
+    with booted(*SHIPPED, options=Options(clear_halt_acked=False)) as world:
+        device = driver(world)
+        begun_ns = world.now_ns
+        with pytest.raises(DeviceTimeoutError):
+            device.clear_halt()
+        assert world.now_ns - begun_ns >= 1_000 * MS
+        assert alive(world)
+
+
+@pytest.mark.parametrize(("policy", "resets"), [("level-1", 0), ("level-1-4-5", 1)])
+def test_d31_a_host_that_vanishes_in_a_data_phase(policy, resets):
+    """Scenarios D31: the library waits 5 s for the data; the EP0 watchdog resets after 2 s."""
+    fault = Fault.parse("host_gone:during=STARTADC")
+    with booted("fw-2.3", policy, faults=[fault]) as world:
+        begun_ns = world.now_ns
+        assert word(world, Request.STARTADC, 64 * MHZ) is CANCELLED
+        pause(world, 6_000)
+        assert len(world.chip.resets) == resets
+        if resets:
+            assert 1_999 * MS < world.chip.resets[0].at_ns - begun_ns < 2_102 * MS
+        else:
+            assert alive(world)
 
 
 # ---------------------------------------------------------------- the clock generator
@@ -783,7 +811,7 @@ def test_double_start_and_double_stop(shipped):
     assert drain.bytes > read
 
 
-def test_hangmain_leaves_ep0_alive_until_the_watchdog(shipped):
+def test_d27_hangmain_leaves_ep0_alive_until_the_watchdog(shipped):
     """Scenarios D27: 5.06 to 8.16 s of answers, then the boot ROM; the stream watchdog is dead."""
     assert request(shipped, Request.HANGMAIN).status is DONE
     begun_ns = shipped.now_ns
@@ -987,6 +1015,7 @@ def test_a_drain_that_stopped_leaves_the_endpoint_to_others(shipped, jitter_ns):
 DIGEST_PROGRAM = """
 import sys
 from hw.trace import Recorder
+from hw.trace import Recorder
 from sim.faults import Fault
 from sim.host.drain import Drain
 from sim.world import BenchWorld
@@ -1035,3 +1064,20 @@ def test_the_same_seed_gives_the_same_trace_in_any_process():
         check=True,
     )
     assert answer.stdout.strip() == digest_of(1)
+
+
+def test_looking_changes_nothing():
+    """A probe, a trace and hundreds of looks at the chip leave a run as it is."""
+    results = []
+    for looks in (False, True):
+        with booted("reference", "reference", trace=Recorder() if looks else None) as world:
+            if looks:
+                Probe(world, interval_ms=7)
+            drain = streaming(world)
+            pause(world, 1_234)
+            drain.stop()
+            pause(world, 3_000)
+            drain.start()
+            pause(world, 1_000)
+            results.append((stats(world), drain.bytes, world.firmware.remedies_applied))
+    assert results[0] == results[1]

@@ -154,6 +154,18 @@ def test_timer_death_ends_every_wait_with_a_time():
         assert [reset.cause for reset in world.chip.resets] == ["watchdog"]
 
 
+def test_a_blocked_timer_thread_is_a_dead_one():
+    """fx3.md 1.3: time-outs are handed out by that thread, so while it hangs none expires."""
+    text = "hang:call=sys_watch_dog_clear,thread=timer,at_ms=2000"
+    with faulty(text, policy="level-1-4-5") as world:
+        world.run_until(3_001 * MS)
+        assert world.injector.unused == []
+        assert beats(world) == 0
+        assert alive(world)
+        pause(world, 10_000)
+        assert [reset.cause for reset in world.chip.resets] == ["watchdog"]
+
+
 def test_host_paused_fills_the_ring():
     """judgement.md: a paused reader; with a time it reads on and nothing is lost for good."""
     with faulty("host_paused:at_ms=2000,for_ms=3000") as world:

@@ -77,6 +77,19 @@ def test_gpif_load_start_disable(bench):
     assert bench.call(run) == [0x44, 0, 0x43, 0, 0x43, 0x43, 0, 0x44, 0, 0]
 
 
+@pytest.mark.parametrize("state", [10, 200, 255])
+def test_the_state_machine_does_not_start_in_a_state_that_the_table_has_not(bench, state):
+    """fx3.md 2.6: SMStart answers 0x44 for an invalid state entry."""
+    sdk = bench.sdk
+
+    def run() -> list[int]:
+        sdk.pib_init()
+        sdk.gpif_load(EDGES_16)
+        return [sdk.gpif_sm_start(state, 0), sdk.gpif_sm_start(0, 0)]
+
+    assert bench.call(run) == [SdkStatus.NOT_CONFIGURED, OK]
+
+
 def test_gpif_disable_takes_ten_microseconds_and_clears_the_trigger(bench):
     """fx3.md 2.6: pause, 10 us of busy wait, CPU_LAMBDA cleared, in both forms."""
     sdk = bench.sdk

@@ -25,7 +25,7 @@ def start(flow: Flow, t_ns: int) -> None:
 def view(flow: Flow, t_ns: int) -> dict[str, int | None]:
     """Every look at one instant; ``glance``, which remembers, before and after the others."""
     first = flow.glance(t_ns)
-    assert first == (flow.produced(t_ns), flow.state(t_ns), flow.full(t_ns))
+    assert first == (flow.produced(t_ns), flow.state(t_ns))
     assert flow.glance(t_ns) == first
     return {
         "state": flow.state(t_ns),
