@@ -67,6 +67,7 @@ class Firmware:
         on_ready: called once the health module is up, before the main thread starts.
         active: the application is started (SET_CONFIGURATION).
         in_callback: the USB thread is inside a setup or event callback.
+        callback_since_ms: since which tick.
         remedies_applied: (time in ns, level) of every remedy begun.
     """
 
@@ -82,6 +83,7 @@ class Firmware:
         self.hardware = HARDWARE_UNKNOWN
         self.active = False
         self.in_callback = False
+        self.callback_since_ms = 0
         self.current_request: int | None = None
         self.hang_main_requested = False
         self.streaming_faults = 0
@@ -185,6 +187,7 @@ class Firmware:
     def on_setup(self, first: int, second: int) -> bool:
         """The setup callback: marked for the health module on every path in and out."""
         self.health.record_event(EP0_ENTER)
+        self.callback_since_ms = self.sdk.get_time()
         self.in_callback = True
         self.current_request = first >> 8 & 0xFF
         trace = self.trace
@@ -210,6 +213,7 @@ class Firmware:
     def on_usb_event(self, event: UsbEvent, data: int) -> None:
         """The event callback; the shipped firmware leaves it unmarked, this one does not."""
         self.health.record_event(Event.USB_EVENT_ENTER)
+        self.callback_since_ms = self.sdk.get_time()
         self.in_callback = True
         if event is UsbEvent.SETCONF:
             if self.active:

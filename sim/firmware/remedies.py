@@ -33,14 +33,26 @@ class DevicePlatform:
     def available(self) -> int:
         """Levels 1 to 3 need a configured application; level 4 is always there.
 
-        They take locks that a handler in progress may hold for ever, so a revision that knows
-        better waits until it has returned or level 4 has answered it.
+        Levels 1 to 3 take locks that a USB callback in progress may hold. A revision that knows
+        better has nothing to offer until the callback returned, and level 4 alone once it is over
+        its limit: a level skipped meanwhile would make a legal handler cost the firmware.
         """
+        firmware = self.firmware
+        if firmware.revision.remedies_wait and firmware.in_callback:
+            return level_bit(Level.DEVICE_RESET) if self._callback_is_late() else 0
         levels = level_bit(Level.DEVICE_RESET)
-        waits = self.firmware.revision.remedies_wait and self.firmware.in_callback
-        if self.firmware.active and not waits:
+        if firmware.active:
             levels |= level_bit(Level.STREAM) | level_bit(Level.EP0) | level_bit(Level.APPLICATION)
         return levels
+
+    def _callback_is_late(self) -> bool:
+        firmware = self.firmware
+        policy = firmware.policy
+        limit_ms = policy.ep0_limit_ms
+        if firmware.current_request is None:
+            limit_ms = policy.usb_event_limit_ms or limit_ms
+        age_ms = self.now_ms() - firmware.callback_since_ms & 0xFFFF_FFFF
+        return 0 < limit_ms <= age_ms
 
     def note(self, intent: Intent) -> None:
         """Leave a mark in the trace: every reset of this chip loses its memory."""
