@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from health.levels import Level, Outcome, level_bit
 from health.platform import Intent, Platform
@@ -90,7 +91,7 @@ class Cascade:
         self._policy = policy
         self._platform = platform
         self._record = record
-        self._ladders = tuple(policy.ladder(code) for code in StatusCode)
+        self._ladders = ladders_of(policy)
         self._stall = Climb()
         self._stream = Climb()
         self._ep0 = Climb()
@@ -249,6 +250,12 @@ class Cascade:
     def _ep0_work(self) -> int:
         """Return the completed setup handlers: one for each two steps of the sequence."""
         return self._record.ep0.sequence >> 1
+
+
+@lru_cache(maxsize=16)
+def ladders_of(policy: Policy) -> tuple[tuple[Level, ...], ...]:
+    """Return the ladder of every status, by its number."""
+    return tuple(policy.ladder(code) for code in StatusCode)
 
 
 def waits_for_locks(level: Level, status: Status) -> bool:

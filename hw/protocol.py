@@ -213,7 +213,8 @@ STATS_SHORT_BYTES: Final = 20
 """Form before the clock query: ends with the clock generator's status register."""
 
 _STATS_SHORT = struct.Struct("<IBIHIIB")
-_STATS_FULL = struct.Struct("<IBIHIIBIB?")
+STATS_LAYOUT: Final = struct.Struct("<IBIHIIBIB?")
+"""The 26 bytes in the order of the fields of :class:`Stats`; older forms are its beginning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +267,7 @@ class Stats:
         """
         size_bytes = len(reply)
         if size_bytes >= STATS_BYTES:
-            return cls(*_STATS_FULL.unpack_from(reply))
+            return cls(*STATS_LAYOUT.unpack_from(reply))
         if size_bytes == STATS_CLOCK_BYTES:
             short = cls(*_STATS_SHORT.unpack_from(reply))
             return replace(short, clk0_control=reply[20], clk0_on=bool(reply[21]))

@@ -140,7 +140,7 @@ class Rtos:
 
     def sleep(self, ticks: int) -> None:
         """Block the caller until the ``ticks``-th tick from now (0 returns at once)."""
-        if ticks > 0:
+        if ticks > 0 and not self.skip(ticks):
             self.block(ticks, None)
 
     def work(self, duration_ns: int) -> None:
@@ -199,8 +199,6 @@ class Rtos:
         thread = self.running
         if self.dead or thread is None or thread.killed:
             raise TaskKilled
-        if on is None and ticks != WAIT_FOREVER and self._skip(ticks):
-            return TIMED_OUT
         thread.waiting_on = on
         thread.wake_result = TIMED_OUT
         world = self.world
@@ -222,7 +220,7 @@ class Rtos:
             raise TaskKilled
         return thread.wake_result
 
-    def _skip(self, ticks: int) -> bool:
+    def skip(self, ticks: int) -> bool:
         """Let a sleep pass at once when nothing can happen before its end but the time itself.
 
         Returns:
@@ -233,7 +231,8 @@ class Rtos:
         due_ns = self.started_ns + (elapsed + ticks) * self.tick_ns
         queue = world._queue
         if (
-            self._ready_mask
+            self.dead
+            or self._ready_mask
             or not self.ticking
             or due_ns > world._limit_ns
             or (queue and queue[0][0] <= due_ns)

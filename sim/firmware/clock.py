@@ -80,7 +80,9 @@ class ClockDriver:
     def read(self, register: int) -> tuple[int, int]:
         """Read one register: (status, value); a failure is counted and reads 0."""
         status, data = self.firmware.sdk.i2c_receive_bytes(SI5351_ADDRESS, register, 1)
-        return self._counted(status), data[0] if data else 0
+        if status == SUCCESS:
+            return SUCCESS, data[0]
+        return self._counted(status), 0
 
     def _counted(self, status: int) -> int:
         if status != SUCCESS:

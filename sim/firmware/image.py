@@ -21,7 +21,7 @@ MARKER_BYTES = 64
 
 
 @lru_cache
-def image(name: str, size_bytes: int = 8_192) -> bytes:
+def image(name: str, size_bytes: int = 4_096) -> bytes:
     """A CY image of this revision.
 
     Args:

@@ -14,11 +14,12 @@ from health import Event
 from hw.protocol import (
     EP0_BUFFER_BYTES,
     GPIF_DISABLED,
+    STATS_BYTES,
+    STATS_LAYOUT,
     Argument,
     DeviceInfo,
     Request,
     SdkStatus,
-    Stats,
 )
 from sim.board import REGISTER_CLK0_CONTROL, REGISTER_STATUS
 from sim.rtos import SUCCESS
@@ -155,26 +156,27 @@ class VendorRequests:
         del value, index, length
         firmware = self.firmware
         _, state = self.sdk.gpif_get_sm_state()
-        full = firmware.revision.stats_bytes > 20
+        count = firmware.dma_count
         _, clock_status = firmware.clock.read(REGISTER_STATUS)
         clk0_control, clk0_on = 0xFF, False
-        if full:
+        is_full = firmware.revision.stats_bytes == STATS_BYTES
+        if is_full:
             status, value = firmware.clock.read(REGISTER_CLK0_CONTROL)
             clk0_control = value if status == SUCCESS else 0xFF
             clk0_on = firmware.clock.clk0_on()
-        stats = Stats(
-            dma_count=firmware.dma_count & 0xFFFF_FFFF,
-            gpif_state=GPIF_DISABLED if state is None else state,
-            pib_errors=firmware.pib_errors,
-            last_pib_error=firmware.last_pib_error,
-            i2c_failures=firmware.i2c_failures,
-            streaming_faults=firmware.streaming_faults,
-            clock_status=clock_status,
-            boot_count=self.boot_count if full else None,
-            clk0_control=clk0_control if full else None,
-            clk0_on=clk0_on if full else None,
+        reply = STATS_LAYOUT.pack(
+            count & 0xFFFF_FFFF,
+            GPIF_DISABLED if state is None else state,
+            firmware.pib_errors,
+            firmware.last_pib_error,
+            firmware.i2c_failures,
+            firmware.streaming_faults,
+            clock_status,
+            self.boot_count,
+            clk0_control,
+            clk0_on,
         )
-        self._send(stats.pack())
+        self._send(reply[: firmware.revision.stats_bytes])
         return True
 
     def set_argument(self, value: int, index: int, length: int) -> bool:

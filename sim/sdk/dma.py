@@ -33,6 +33,13 @@ class ChannelMutex(Mutex):
             self.sdk.serve_dma_interrupts()
         return super().get(wait_ticks)
 
+    def put(self) -> int:
+        """Give the mutex back, see :meth:`Mutex.put`; the DMA thread has waited for it if due."""
+        if self.count == 1 and self.owner is self.rtos.running:
+            self.sdk.serve_dma_interrupts()
+            self.rtos.yield_to_better()
+        return super().put()
+
 
 class Channel:
     """A configured multi-channel."""

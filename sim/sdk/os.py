@@ -29,7 +29,7 @@ class OsCalls(SdkBase):
         rtos = self.rtos
         if rtos.running is self.timers.thread:
             return INVALID_CALLER
-        if ticks > 0:
+        if ticks > 0 and not rtos.skip(ticks):
             rtos.block(ticks, None)
         return SUCCESS
 

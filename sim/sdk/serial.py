@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hw.protocol import SdkStatus
-from sim.rtos import SUCCESS
+from sim.rtos import SUCCESS, WAIT_FOREVER
 from sim.sdk.base import SdkBase
 
 FAILURE = int(SdkStatus.FAILURE)
@@ -30,9 +30,10 @@ class SerialCalls(SdkBase):
 
     def i2c_receive_bytes(self, address: int, register: int, count: int) -> tuple[int, bytes]:
         """CyU3PI2cReceiveBytes: (status, data); FAILURE is a NACK."""
-        status = self._begin_i2c()
-        if status != SUCCESS:
-            return status, b""
+        if not self.i2c_ready:
+            return SdkStatus.NOT_CONFIGURED, b""
+        if self.i2c_lock.get(WAIT_FOREVER) != SUCCESS:
+            return SdkStatus.MUTEX_FAILURE, b""
         chip = self.chip
         self.rtos.work(chip.options.i2c_byte_read_ns * count)
         device = chip.i2c.devices.get(address & 0xFE)
@@ -42,20 +43,16 @@ class SerialCalls(SdkBase):
 
     def i2c_transmit_bytes(self, address: int, register: int, data: bytes) -> int:
         """CyU3PI2cTransmitBytes; FAILURE is a NACK."""
-        status = self._begin_i2c()
-        if status != SUCCESS:
-            return status
+        if not self.i2c_ready:
+            return SdkStatus.NOT_CONFIGURED
+        if self.i2c_lock.get(WAIT_FOREVER) != SUCCESS:
+            return SdkStatus.MUTEX_FAILURE
         self.rtos.work(self.chip.options.i2c_byte_write_ns * len(data))
         device = self.chip.i2c.devices.get(address & 0xFE)
         if device is not None:
             device.write(register, data)
         self.i2c_lock.put()
         return SUCCESS if device is not None else FAILURE
-
-    def _begin_i2c(self) -> int:
-        if not self.i2c_ready:
-            return SdkStatus.NOT_CONFIGURED
-        return self.lock(self.i2c_lock)
 
     def gpio_init(self) -> int:
         """CyU3PGpioInit: ALREADY_STARTED the second time."""

@@ -321,7 +321,8 @@ def test_callbacks_are_made_before_a_lower_thread_looks(bench, uses_sdk):
     assert counted[0] > 0
 
 
-def test_a_held_channel_lock_stops_the_callbacks_and_loses_whole_laps(bench):
+@pytest.mark.parametrize("meanwhile", ["asleep", "computing"])
+def test_a_held_channel_lock_stops_the_callbacks_and_loses_whole_laps(bench, meanwhile):
     """fx3.md 3.4 and 3.5: hardware and firmware count apart.
 
     The DMA thread waits for the lock; when it gets it, it walks the ring of 8 up to the buffer in
@@ -346,7 +347,7 @@ def test_a_held_channel_lock_stops_the_callbacks_and_loses_whole_laps(bench):
         lock = sdk.channel_lock
         lock.get(WAIT_FOREVER)
         look()
-        sdk.thread_sleep(100)
+        sdk.thread_sleep(100) if meanwhile == "asleep" else sdk.busy_wait(100_000)
         look()
         lock.put()
         sdk.thread_sleep(1)
