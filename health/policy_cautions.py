@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from health.policy_fields import PolicyFields
 from health.status import StatusCode
-
-if TYPE_CHECKING:
-    from health.policy import Policy
 
 FREQUENT_PET_MS = 1000
 """Pets closer than this come near the 100 ms that stopped streaming after some 900 test cycles."""
@@ -25,7 +23,7 @@ class Caution(NamedTuple):
     text: str
 
 
-def cautions(policy: Policy) -> tuple[Caution, ...]:
+def cautions(policy: PolicyFields) -> tuple[Caution, ...]:
     """Return the cautions for *policy*, in order of the levels they concern."""
     return tuple(
         Caution(rule, text)
@@ -34,7 +32,7 @@ def cautions(policy: Policy) -> tuple[Caution, ...]:
     )
 
 
-def _blind_spots(policy: Policy) -> tuple[tuple[bool, str, str], ...]:
+def _blind_spots(policy: PolicyFields) -> tuple[tuple[bool, str, str], ...]:
     return (
         (
             policy.level_1_enabled and policy.level_1_cap == 0,
@@ -54,7 +52,7 @@ def _blind_spots(policy: Policy) -> tuple[tuple[bool, str, str], ...]:
     )
 
 
-def _handlers(policy: Policy) -> tuple[tuple[bool, str, str], ...]:
+def _handlers(policy: PolicyFields) -> tuple[tuple[bool, str, str], ...]:
     return (
         (
             policy.ep0_limit_ms == 0 or not policy.ladder(StatusCode.EP0_WEDGED),
@@ -75,7 +73,7 @@ def _handlers(policy: Policy) -> tuple[tuple[bool, str, str], ...]:
     )
 
 
-def _watchdog(policy: Policy) -> tuple[tuple[bool, str, str], ...]:
+def _watchdog(policy: PolicyFields) -> tuple[tuple[bool, str, str], ...]:
     if not policy.level_5_enabled:
         text = "level_5_enabled = false: a spin in the USB thread, or a dead main loop, is for ever"
         return ((True, "no-watchdog", text),)

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from health.policy import Policy
+from health.policy_fields import PolicyFields
 
 
-def write(policy: Policy) -> str:
+def write(policy: PolicyFields, digest: str) -> str:
     """Return a header that defines each field of *policy*, unit last, as HEALTH_<FIELD>.
 
     Booleans are 0 or 1; all numbers are unsigned; times are in the unit of the name.
 
     Args:
         policy: what to write.
+        digest: its digest.
     """
     lines = [
         f"/* Watchdog policy {policy.name}",
-        f" * digest sha256:{policy.digest}",
+        f" * digest sha256:{digest}",
         " */",
         "#ifndef HEALTH_POLICY_H",
         "#define HEALTH_POLICY_H",

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import MISSING, Field, fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from health import ladders
 from health.errors import PolicyError
 from health.levels import Level
-
-if TYPE_CHECKING:
-    from health.policy import Policy
+from health.policy_fields import PolicyFields
 
 LARGEST = 0x7FFF_FFFF
 """Largest number in a policy: half of the 32-bit time, so that no limit lies beyond all ages."""
@@ -44,7 +42,7 @@ LIMITS = {
 """The detection limits, each looked at once in a poll, with a common value in ms."""
 
 
-def check(policy: Policy) -> None:
+def check(policy: PolicyFields) -> None:
     """Raise the first rule that *policy* breaks.
 
     Raises:
@@ -61,14 +59,14 @@ def check(policy: Policy) -> None:
 
 
 def _broken(
-    policy: Policy, rule: str, why: str, example: str, key: str, *others: str
+    policy: PolicyFields, rule: str, why: str, example: str, key: str, *others: str
 ) -> PolicyError:
     """Return the error for a broken rule, with the values of the field and of *others*."""
     values = [f"{name} = {getattr(policy, name)!r}" for name in (key, *others)]
     return PolicyError(rule, why, values=values, example=example, key=key)
 
 
-def _check_types(policy: Policy) -> None:
+def _check_types(policy: PolicyFields) -> None:
     for field in fields(policy):
         value = getattr(policy, field.name)
         kind = str(field.type)
@@ -95,7 +93,7 @@ def _default_line(field: Field[Any]) -> str:
     return f"{field.name} = {field.default}".lower()
 
 
-def _check_periods(policy: Policy) -> None:
+def _check_periods(policy: PolicyFields) -> None:
     for name, default_ms in (("poll_interval_ms", 100), ("pet_interval_ms", 1500)):
         if getattr(policy, name) == 0:
             why = "what comes again and again needs a period"
@@ -107,7 +105,7 @@ def _check_periods(policy: Policy) -> None:
             raise _broken(policy, "poll-within-limit", why, example, name, "poll_interval_ms")
 
 
-def _check_handlers(policy: Policy) -> None:
+def _check_handlers(policy: PolicyFields) -> None:
     if 0 < policy.ep0_limit_ms <= policy.host_control_timeout_ms:
         raise _broken(
             policy,
@@ -125,7 +123,7 @@ def _check_handlers(policy: Policy) -> None:
             raise _broken(policy, rule, why, example, name, "longest_handler_ms")
 
 
-def _check_desync(policy: Policy) -> None:
+def _check_desync(policy: PolicyFields) -> None:
     limit = policy.ep0_desync_limit
     if limit > LARGEST_DESYNC_LIMIT:
         why = f"at most {LARGEST_DESYNC_LIMIT} time stamps are kept"
@@ -141,7 +139,7 @@ def _check_desync(policy: Policy) -> None:
         )
 
 
-def _check_ladders(policy: Policy) -> None:
+def _check_ladders(policy: PolicyFields) -> None:
     for code, rungs in ladders.LADDERS.items():
         if not rungs:
             continue
@@ -161,7 +159,7 @@ def _check_ladders(policy: Policy) -> None:
             raise _broken(policy, rule, why, example, ceiling_name, first_name)
 
 
-def _check_pets(policy: Policy) -> None:
+def _check_pets(policy: PolicyFields) -> None:
     if policy.hwdt_period_ms > LARGEST_HWDT_MS:
         why = f"a period above {LARGEST_HWDT_MS} ms overflows the watchdog's 32-bit counter"
         raise _broken(policy, "hwdt-counts", why, "hwdt_period_ms = 5000", "hwdt_period_ms")
@@ -186,7 +184,7 @@ def _check_pets(policy: Policy) -> None:
         )
 
 
-def _check_blocking(policy: Policy) -> None:
+def _check_blocking(policy: PolicyFields) -> None:
     for level in (Level.STREAM, Level.EP0, Level.APPLICATION):
         blocked_ms = policy.budget_ms(level) + 2 * policy.poll_interval_ms
         if policy.is_enabled(level) and blocked_ms >= policy.survivable_stall_ms:

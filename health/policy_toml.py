@@ -8,13 +8,13 @@ from collections.abc import Iterable
 from dataclasses import fields
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TypeVar
 
 from health.errors import PolicyError
+from health.policy_fields import PolicyFields
 from health.policy_rules import EXAMPLE_NAME
 
-if TYPE_CHECKING:
-    from health.policy import Policy
+P = TypeVar("P", bound=PolicyFields)
 
 EXAMPLE = "ep0_limit_ms = 2000"
 
@@ -40,7 +40,7 @@ def read(path: Path) -> str:
         raise PolicyError("readable-file", why, source=str(path), example=EXAMPLE) from error
 
 
-def parse(kind: type[Policy], text: str, source: str) -> Policy:
+def parse(kind: type[P], text: str, source: str) -> P:
     """Return the policy in *text*.
 
     Args:
@@ -76,18 +76,18 @@ def parse(kind: type[Policy], text: str, source: str) -> Policy:
         raise error.located(source) from None
 
 
-def write(policy: Policy) -> str:
+def write(policy: PolicyFields) -> str:
     """Return every field of *policy* as one TOML line, in the order of the fields."""
     return "".join(f"{line}\n" for line in _lines(policy))
 
 
-def digest(policy: Policy) -> str:
+def digest(policy: PolicyFields) -> str:
     """Return the SHA-256 over the sorted lines of *policy* without its name, in hex."""
     lines = sorted(line for line in _lines(policy) if not line.startswith("name = "))
     return hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()
 
 
-def _lines(policy: Policy) -> list[str]:
+def _lines(policy: PolicyFields) -> list[str]:
     return [f"{field.name} = {_value(getattr(policy, field.name))}" for field in fields(policy)]
 
 

@@ -20,8 +20,7 @@ from sim.rtos import WAIT_FOREVER
 from sim.sdk import Sdk
 
 if TYPE_CHECKING:
-    from sim.chip.fx3 import Program
-    from sim.world import BenchWorld
+    from hw.trace import Recorder
 
 MILLISECOND_NS = 1_000_000
 TRIGGERS_PER_INSTANT_MAX = 10_000

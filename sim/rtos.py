@@ -12,16 +12,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from heapq import heappush
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from greenlet import getcurrent
 
 from sim.errors import NoProgress, TaskKilled
 from sim.kernel import SWITCHES_PER_INSTANT_MAX, TICK, World
 from sim.tasks import Alarm, Task
-
-if TYPE_CHECKING:
-    from sim.rtos_objects import Waitable
 
 PRIORITIES = 32
 NO_WAIT = 0
@@ -32,6 +29,13 @@ DELETED = 0x01
 WAIT_ERROR = 0x04
 TIMED_OUT = -1
 """How a wait ended whose time passed; each object maps it to the code ThreadX gives there."""
+
+
+class Waitable(Protocol):
+    """An object that keeps a list of the threads blocked on it."""
+
+    def forget(self, thread: Thread) -> None:
+        """Take a thread off the list because its time passed."""
 
 
 class Thread(Task):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
 
 from sim.kernel import TICK
 from sim.rtos import DELETED, NO_WAIT, SUCCESS, TIMED_OUT, WAIT_ERROR, Rtos, Thread
@@ -20,13 +19,6 @@ QUEUE_FULL = 0x0B
 MUTEX_NOT_AVAILABLE = 0x1D
 MUTEX_NOT_OWNED = 0x1E
 TIMER_PRIORITY = 0
-
-
-class Waitable(Protocol):
-    """An object that keeps a list of the threads blocked on it."""
-
-    def forget(self, thread: Thread) -> None:
-        """Take a thread off the list because its time passed."""
 
 
 class TimerThread:
