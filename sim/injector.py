@@ -20,7 +20,8 @@ from sim.rtos import WAIT_FOREVER
 from sim.sdk import Sdk
 
 if TYPE_CHECKING:
-    from hw.trace import Recorder
+    from sim.bench import Bench
+    from sim.chip.fx3 import Program
 
 MILLISECOND_NS = 1_000_000
 TRIGGERS_PER_INSTANT_MAX = 10_000
@@ -55,7 +56,7 @@ class Injector:
         faults: what to inject.
     """
 
-    def __init__(self, world: BenchWorld, faults: Sequence[Fault]) -> None:
+    def __init__(self, world: Bench, faults: Sequence[Fault]) -> None:
         self.world = world
         self.armed = [Armed(fault, 0, []) for fault in faults]
         world.chip.on_boot.append(self._booted)

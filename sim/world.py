@@ -1,18 +1,16 @@
-"""A whole bench in one object: host, cable, board, firmware and policy, on one clock."""
+"""A whole bench in one object: host, cable, board, firmware, policy and faults."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from health import Policy
-from sim.board import Rx888
+from sim.bench import Bench
 from sim.chip.bootrom import RAM_BASE
 from sim.errors import SimulationError
-from sim.firmware import Firmware, image, program_of, revision
+from sim.firmware import image
 from sim.firmware.image import ENTRY_ADDRESS
-from sim.host.controller import HostController
-from sim.kernel import World
 from sim.options import Options
 
 if TYPE_CHECKING:
@@ -21,7 +19,7 @@ if TYPE_CHECKING:
     from sim.injector import Injector
 
 
-class BenchWorld(World):
+class BenchWorld(Bench):
     """An RX888mk2 on a host's port, its power off until :meth:`power_on` or :meth:`boot`.
 
     Args:
@@ -33,10 +31,7 @@ class BenchWorld(World):
         trace: recorder, or None.
 
     Attributes:
-        host: controller and cable.
-        board: the RX888mk2; ``board.chip`` is its FX3.
         injector: the armed faults, with what each has done.
-        programs: every firmware that was booted, in order.
     """
 
     def __init__(
@@ -49,16 +44,7 @@ class BenchWorld(World):
         faults: Iterable[Fault] = (),
         trace: Recorder | None = None,
     ) -> None:
-        super().__init__(seed, trace)
-        self.revision = revision(firmware)
-        self.policy = Policy.preset(policy) if isinstance(policy, str) else policy
-        self.options = options or Options()
-        self.backend: Any = None
-        self.programs: list[Firmware] = []
-        self.host = HostController(self, self.options)
-        self.board = Rx888(self, self.options, self._load)
-        self.chip = self.board.chip
-        self.chip.link = self.host
+        super().__init__(firmware, policy, seed, options, trace)
         self.injector = self._arm(tuple(faults))
 
     def _arm(self, faults: tuple[Fault, ...]) -> Injector | None:
@@ -67,26 +53,6 @@ class BenchWorld(World):
         from sim.injector import Injector
 
         return Injector(self, faults)
-
-    def _load(self, ram: bytearray, entry: int) -> Firmware | None:
-        """What the boot ROM's jump finds: any revision's image runs, under this world's policy."""
-        found = program_of(ram, entry)
-        if found is None:
-            return None
-        program = Firmware(found, self.policy, self.options.poll_offset_ms)
-        self.programs.append(program)
-        return program
-
-    @property
-    def firmware(self) -> Firmware | None:
-        """The firmware that runs now, or None."""
-        program = self.chip.program
-        return program if isinstance(program, Firmware) else None
-
-    @property
-    def image(self) -> bytes:
-        """The image of this world's revision."""
-        return image(self.revision.name)
 
     def boot(self, limit_ms: int = 10_000) -> None:
         """Start where a host has just uploaded this world's image, and run until it enumerated.

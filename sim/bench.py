@@ -1,0 +1,71 @@
+"""The parts of a bench: host, cable, board, firmware and policy, on one clock."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from health import Policy
+from sim.board import Rx888
+from sim.firmware import Firmware, image, program_of, revision
+from sim.host.controller import HostController
+from sim.kernel import World
+from sim.options import Options
+
+if TYPE_CHECKING:
+    from hw.trace import Recorder
+
+
+class Bench(World):
+    """A host, a cable and an RX888mk2 whose power is off.
+
+    Args:
+        firmware: name of the revision whose image the host has.
+        policy: the health module's policy, or a preset's name.
+        seed: see :class:`sim.kernel.World`.
+        options: the bench's knobs.
+        trace: recorder, or None.
+
+    Attributes:
+        host: controller and cable.
+        board: the RX888mk2; ``board.chip`` is its FX3.
+        programs: every firmware that was booted, in order.
+    """
+
+    def __init__(
+        self,
+        firmware: str,
+        policy: Policy | str,
+        seed: int,
+        options: Options | None,
+        trace: Recorder | None,
+    ) -> None:
+        super().__init__(seed, trace)
+        self.revision = revision(firmware)
+        self.policy = Policy.preset(policy) if isinstance(policy, str) else policy
+        self.options = options or Options()
+        self.backend: Any = None
+        self.programs: list[Firmware] = []
+        self.host = HostController(self, self.options)
+        self.board = Rx888(self, self.options, self._load)
+        self.chip = self.board.chip
+        self.chip.link = self.host
+
+    def _load(self, ram: bytearray, entry: int) -> Firmware | None:
+        """What the boot ROM's jump finds: any revision's image runs, under this world's policy."""
+        found = program_of(ram, entry)
+        if found is None:
+            return None
+        program = Firmware(found, self.policy, self.options.poll_offset_ms)
+        self.programs.append(program)
+        return program
+
+    @property
+    def firmware(self) -> Firmware | None:
+        """The firmware that runs now, or None."""
+        program = self.chip.program
+        return program if isinstance(program, Firmware) else None
+
+    @property
+    def image(self) -> bytes:
+        """The image of this world's revision."""
+        return image(self.revision.name)
