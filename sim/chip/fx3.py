@@ -10,13 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from hw.protocol import APPLICATION_PRODUCT_ID, BOOT_PRODUCT_ID
+from hw.protocol import BOOT_PRODUCT_ID
 from sim.chip.bootrom import BootRom
 from sim.chip.gpif import EDGES_16, GpifTable
+from sim.chip.hardware import Hardware, UsbFunction
 from sim.chip.i2c import I2cBus
-from sim.chip.stream import Rate, Stream
-from sim.chip.usb import ControlTransfer, Ep0
-from sim.chip.watchdog import HardwareWatchdog
+from sim.chip.usb import Ep0
 from sim.kernel import World
 from sim.options import Options
 from sim.rtos import Rtos, Thread
@@ -41,35 +40,6 @@ class Program(Protocol):
         """Run the firmware's main and application definition on a fresh SDK."""
 
 
-@dataclass(frozen=True, eq=False)
-class UsbFunction:
-    """What hangs on the cable: the boot ROM, or the application.
-
-    Attributes:
-        product_id: 00F3 or 00F1.
-        super_speed: the speed it runs at (high speed otherwise).
-        control: takes each control transfer.
-        bus_reset: the bus was reset.
-        stream: EP1, when there is one.
-    """
-
-    product_id: int
-    super_speed: bool
-    control: Callable[[ControlTransfer], None]
-    bus_reset: Callable[[], None]
-    stream: Stream | None
-
-
-class Link(Protocol):
-    """The cable's host end."""
-
-    def attach(self, function: UsbFunction) -> None:
-        """The device's terminations appear."""
-
-    def detach(self) -> None:
-        """They disappear."""
-
-
 @dataclass(frozen=True)
 class Reset:
     """One reset of the chip.
@@ -83,7 +53,7 @@ class Reset:
     cause: str
 
 
-class Fx3:
+class Fx3(Hardware):
     """The chip on its board.
 
     Args:
@@ -109,36 +79,19 @@ class Fx3:
         gpio_inputs: dict[int, bool],
         load: Callable[[bytearray, int], Program | None],
     ) -> None:
-        self.world = world
-        self.options = options
-        self.i2c = i2c
-        self.gpio_inputs = gpio_inputs
+        super().__init__(world, options, i2c, gpio_inputs)
         self.load = load
-        self.link: Link | None = None
-        self.die_id = (0x1234_5678, 0x9ABC_DEF0)
         self.resets: list[Reset] = []
         self.spins: list[tuple[int, str]] = []
         self.on_boot: list[Callable[[Program, Sdk], None]] = []
         self.on_reset: list[Callable[[Reset], None]] = []
-        self.watchdog = HardwareWatchdog(
-            world, options.watchdog_clock_ppm, lambda: self.reset("watchdog")
-        )
         self.powered = False
         self.program: Program | None = None
         self.rtos: Rtos | None = None
         self.sdk: Sdk | None = None
-        self.ep0 = Ep0()
-        self.stream = self._new_stream(EDGES_16)
-        self._clock_hz: Rate = None
-        self._boots = 0
         world.on_close(self._end_firmware)
 
     # ------------------------------------------------------------ board side
-
-    def sample_clock(self, rate_hz: Rate) -> None:
-        """The board's ADC clock changes; None: no edges."""
-        self._clock_hz = rate_hz
-        self.stream.clock(rate_hz)
 
     def power_on(self) -> None:
         """Power arrives: the boot ROM starts."""
@@ -157,19 +110,13 @@ class Fx3:
 
     # ------------------------------------------------------------ reset and boot
 
-    def request_reset(self, cause: str) -> None:
-        """Reset as soon as the code that asks has stopped running."""
-        boots = self._boots
-        self.world.alarm(
-            self.world.now_ns, lambda: self.reset(cause) if boots == self._boots else None
-        )
-
     def reset(self, cause: str) -> None:
         """Reset the chip now; called from the loop, never by firmware itself."""
         self._boots += 1
         self._end_firmware()
         self.watchdog.configure(False, 0)
         self.detach()
+        self.on_bus_reset = None
         self.ep0 = Ep0()
         self.stream = self._new_stream(EDGES_16)
         reset = Reset(self.world.now_ns, cause)
@@ -219,39 +166,3 @@ class Fx3:
         self.spins.append((now, thread.name))
         if self.world.trace is not None:
             self.world.trace.instant(f"fx3/{thread.name}", "spins", now)
-
-    def _new_stream(self, table: GpifTable) -> Stream:
-        options = self.options
-        return Stream(self.world, table, options.packet_ns, options.wrong_producer_stalls)
-
-    # ------------------------------------------------------------ cable side
-
-    def attach_application(self, super_speed: bool) -> None:
-        """The firmware turns its USB connection on."""
-        sdk = self.sdk
-
-        def bus_reset() -> None:
-            if sdk is not None:
-                sdk.bus_reset()
-
-        self._attach(
-            UsbFunction(
-                APPLICATION_PRODUCT_ID,
-                super_speed,
-                lambda transfer: self.ep0.setup(transfer),
-                bus_reset,
-                self.stream,
-            )
-        )
-
-    def _attach(self, function: UsbFunction) -> None:
-        if self.link is not None:
-            self.link.attach(function)
-
-    def detach(self) -> None:
-        """The terminations go: the host loses the device."""
-        if self.link is not None:
-            self.link.detach()
-
-    def flush_endpoint(self) -> None:
-        """EP1's FIFO is emptied; whole buffers stay with their DMA channel."""

@@ -16,7 +16,7 @@ from hw.protocol import (
     STANDARD_DEVICE_OUT,
     StandardRequest,
 )
-from sim.chip.fx3 import UsbFunction
+from sim.chip.hardware import UsbFunction
 from sim.chip.usb import DONE, PENDING, ControlTransfer, Setup, TransferStatus
 from sim.host.endpoint import BulkIn
 from sim.kernel import HARDWARE, World

@@ -11,7 +11,7 @@ from sim.rtos import SUCCESS, WAIT_FOREVER, Rtos, Thread
 from sim.rtos_objects import Mutex, Queue, Timer, TimerThread
 
 if TYPE_CHECKING:
-    from sim.chip.fx3 import Fx3
+    from sim.chip.hardware import Hardware
 
 DMA_THREAD_PRIORITY = 2
 DRIVER_THREAD_PRIORITY = 4
@@ -27,7 +27,7 @@ class SdkBase:
         rtos: the scheduler of this boot.
     """
 
-    def __init__(self, chip: Fx3, rtos: Rtos) -> None:
+    def __init__(self, chip: Hardware, rtos: Rtos) -> None:
         self.chip = chip
         self.rtos = rtos
         self.world: World = chip.world

@@ -60,6 +60,7 @@ class UsbCalls(SdkBase):
         self._descriptors: dict[tuple[int, int], bytes] = {}
         self._uib_queue = Queue(self.rtos, self.timers, 16)
         self.chip.ep0.interrupt = self._setup_interrupt
+        self.chip.on_bus_reset = self.bus_reset
         self.chip.ep0.arrived = self._wake_ep0_waiter
         self.usb_thread = self.rtos.create_thread(
             "USB thread", DRIVER_THREAD_PRIORITY, self._uib_run
@@ -186,8 +187,10 @@ class UsbCalls(SdkBase):
     def usb_stall(self, endpoint: int, stall: bool, toggle: bool) -> int:
         """CyU3PUsbStall: EP0 with ``stall``; another endpoint also clears (stall False).
 
-        A stall of EP0 ends with the next SETUP, and is dropped when one already waits.
+        A stall of EP0 ends with the next SETUP, and is dropped when one already waits. What a
+        cleared EP1 loses is the host controller's affair (its sequence numbers).
         """
+        del toggle  # belongs to the clearing of other endpoints, see above
         if endpoint & 0x7F == 0 and not stall:
             return SdkStatus.BAD_ARGUMENT
         status = self.lock(self.usb_lock)
@@ -196,8 +199,6 @@ class UsbCalls(SdkBase):
         if endpoint & 0x7F == 0:
             self.chip.ep0.desynchronised = False
             self._end_current(TransferStatus.STALLED)
-        elif toggle and not stall:
-            self.chip.flush_endpoint()
         self.usb_lock.put()
         return SUCCESS
 
@@ -218,13 +219,15 @@ class UsbCalls(SdkBase):
         return status
 
     def usb_flush_ep(self, endpoint: int) -> int:
-        """CyU3PUsbFlushEp: drop what the endpoint's FIFO holds; about 10 us."""
+        """CyU3PUsbFlushEp: drop what the endpoint's FIFO holds; about 10 us.
+
+        Whole buffers stay with their DMA channel, and the model keeps nothing else.
+        """
         del endpoint
         status = self.lock(self.usb_lock)
         if status != SUCCESS:
             return status
         self.busy_wait(10)
-        self.chip.flush_endpoint()
         self.usb_lock.put()
         return SUCCESS
 
