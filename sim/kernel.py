@@ -12,29 +12,21 @@ completions (:data:`HARDWARE`), then software (:data:`SOFTWARE`) in the order of
 from __future__ import annotations
 
 from collections.abc import Callable
-from heapq import heapify, heappop, heappush
+from heapq import heappop
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, Self
 
-import simpy
 from greenlet import getcurrent
 from simpy.events import Event
 
 from sim.errors import NoProgress, NothingLeft, TaskFailed, TaskKilled, WorldClosed
 from sim.streams import Stream
-from sim.tasks import Alarm, Task
+from sim.tasks import EXPIRY, HARDWARE, SOFTWARE, TICK, Alarm, Schedule, Task
+
+__all__ = ["EXPIRY", "FOREVER_NS", "HARDWARE", "SOFTWARE", "TICK", "Cpu", "World"]
 
 if TYPE_CHECKING:
     from hw.trace import Recorder
-
-HARDWARE = -1
-"""Heap priority of completions: a transfer that ends, a watchdog that fires."""
-TICK = 0
-"""Heap priority of what an OS tick brings; a CPU runs only after all of one tick is handed out."""
-SOFTWARE = 1
-"""Heap priority of everything that runs code; equals SimPy's NORMAL."""
-EXPIRY = 2
-"""Heap priority of a task's time-outs: what happens at the limit is still in time."""
 
 FOREVER_NS = 1 << 62
 """Later than any run (146 years): the limit of a run that has none."""
@@ -51,7 +43,7 @@ class Cpu(Protocol):
         """Let the best ready thread run until none is better than the running one."""
 
 
-class World(simpy.Environment):
+class World(Schedule):
     """One simulated host, cable, board and firmware, with its clock and its seed.
 
     It belongs to the OS thread that made it, and is closed by ``with`` or :meth:`close`.
@@ -61,53 +53,19 @@ class World(simpy.Environment):
         trace: recorder of what happens, or None: then tracing costs one comparison.
     """
 
-    # SimPy types times as numbers and entries as events; here times are integers, and an entry
-    # holds an event or an alarm.
-    _now: int
-    _queue: list[tuple[int, int, int, Any]]  # type: ignore[assignment]
-
     def __init__(self, seed: int = 0, trace: Recorder | None = None) -> None:
-        super().__init__(0)
+        super().__init__()
         self.seed = seed
         self.trace = trace
-        self.closed = False
-        self._hub = getcurrent()
         self._limit_ns = 0
         self._running = False
         self._until: Event | None = None
         self._pending: list[Cpu] = []
-        self._dead_alarms = 0
         self._switches = 0
-        self._tasks: dict[Task, None] = {}
         self._streams: dict[str, Stream] = {}
         self._closers: list[Callable[[], None]] = []
 
-    @property
-    def now_ns(self) -> int:
-        """Simulated time in nanoseconds since the world began."""
-        return self._now
-
     # ---------------------------------------------------------------- time
-
-    def alarm(self, at_ns: int, callback: Callable[[], None], priority: int = SOFTWARE) -> Alarm:
-        """Call ``callback`` in the loop at ``at_ns`` (not before now)."""
-        if at_ns < self._now:
-            raise ValueError(f"alarm at {at_ns} ns lies before now, {self._now} ns")
-        alarm = Alarm(self, at_ns, callback)
-        heappush(self._queue, (at_ns, priority, next(self._eid), alarm))
-        return alarm
-
-    def _bury(self) -> None:
-        self._dead_alarms += 1
-        queue = self._queue
-        if self._dead_alarms > 32 and self._dead_alarms * 2 > len(queue):
-            queue[:] = [
-                entry
-                for entry in queue
-                if type(entry[3]) is not Alarm or entry[3].callback is not None
-            ]
-            heapify(queue)
-            self._dead_alarms = 0
 
     def request(self, cpu: Cpu) -> None:
         """Let ``cpu`` dispatch after the callbacks of the event that is being processed."""

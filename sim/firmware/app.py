@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from health import Event, Health, Policy
+from health import Event, Health
 from hw.protocol import (
     BOS_DESCRIPTOR,
     CONFIGURATION_DESCRIPTOR_SS,
     DEVICE_DESCRIPTOR_SS,
     HARDWARE_RX888MK2,
-    HARDWARE_UNKNOWN,
     SERIAL_DIGITS,
     STANDARD_ENDPOINT_OUT,
     STRING_LANGUAGES,
@@ -27,14 +25,13 @@ from hw.protocol import (
 from sim.board import SENSE_PIN, TUNER_ADDRESS
 from sim.firmware.clock import ClockDriver
 from sim.firmware.remedies import DevicePlatform, DeviceSampler, DeviceWatchdog
+from sim.firmware.state import FirmwareState
 from sim.firmware.streaming import Streaming
 from sim.firmware.vendor import VendorRequests
 from sim.sdk.system import DIE_ID_REGISTERS
 from sim.sdk.types import UsbEvent
 
 if TYPE_CHECKING:
-    from sim.chip.gpif import GpifTable
-    from sim.firmware.revisions import Revision
     from sim.sdk import Sdk
 
 CLEAR_ENDPOINT_FEATURE = STANDARD_ENDPOINT_OUT | StandardRequest.CLEAR_FEATURE << 8
@@ -53,51 +50,8 @@ def request_name(first: int) -> str:
     return names(request).name if request in names._value2member_map_ else f"{request:#04x}"
 
 
-class Firmware:
-    """One boot of the firmware: a program that :class:`sim.chip.fx3.Fx3` runs.
-
-    Args:
-        revision: what this release does differently.
-        policy: the health module's thresholds, caps and levels.
-
-    Attributes:
-        health: the same module that supervises a device from the host.
-        dma_count, pib_errors, last_pib_error, i2c_failures, streaming_faults: the counters that
-            GETSTATS reports.
-        on_ready: called once the health module is up, before the main thread starts.
-        active: the application is started (SET_CONFIGURATION).
-        in_callback: the USB thread is inside a setup or event callback.
-        callback_since_ms: since which tick.
-        remedies_applied: (time in ns, level) of every remedy begun.
-    """
-
-    sdk: Sdk
-    health: Health
-
-    def __init__(self, revision: Revision, policy: Policy, poll_offset_ms: int = 0) -> None:
-        self.revision = revision
-        self.policy = policy
-        self.poll_offset_ms = poll_offset_ms
-        self.name = revision.name
-        self.table: GpifTable = revision.table
-        self.hardware = HARDWARE_UNKNOWN
-        self.active = False
-        self.in_callback = False
-        self.callback_since_ms = 0
-        self.current_request: int | None = None
-        self.hang_main_requested = False
-        self.streaming_faults = 0
-        self.on_ready: Callable[[], None] | None = None
-        self.remedies_applied: list[tuple[int, int]] = []
-        self.reset_counters()
-
-    def reset_counters(self) -> None:
-        """SET_CONFIGURATION zeroes them."""
-        self._dma_count = 0
-        self.pib_errors = 0
-        self.last_pib_error = 0
-        self.i2c_failures = 0
-        self.streaming_faults = 0
+class Firmware(FirmwareState):
+    """One boot of the firmware: a program that :class:`sim.chip.fx3.Fx3` runs."""
 
     # ------------------------------------------------------------ boot
 
@@ -110,9 +64,9 @@ class Firmware:
         sdk.device_configure_io_matrix()
         self.clock = ClockDriver(self)
         self.streaming = Streaming(self)
-        self.platform = DevicePlatform(self)
-        self.sampler = DeviceSampler(self)
-        self.vendor = VendorRequests(self)
+        self.platform = DevicePlatform(self, self.streaming, self.clock)
+        self.sampler = DeviceSampler(self, self.streaming, self.clock)
+        self.vendor = VendorRequests(self, self.streaming, self.clock)
         self.health = Health(self.policy, self.platform, DeviceWatchdog(self))
         self.health.init()
         if self.on_ready is not None:
@@ -228,29 +182,3 @@ class Firmware:
             self.health.record_event(Event.EP_UNDERRUN)
         self.in_callback = False
         self.health.record_event(Event.USB_EVENT_EXIT)
-
-    @property
-    def dma_count(self) -> int:
-        """glDMACount: buffers produced since START, as the DMA callbacks have counted them."""
-        self.sdk.serve_dma_interrupts()
-        return self._dma_count
-
-    @dma_count.setter
-    def dma_count(self, count: int) -> None:
-        self.sdk.serve_dma_interrupts()
-        self._dma_count = count
-
-    def on_dma_buffers(self, count: int) -> None:
-        """DMA callback: buffers that the producers have filled since the last one."""
-        self._dma_count += count
-
-    def on_pib_error(self, code: int) -> None:
-        """PIB error callback, in the PIB thread."""
-        self.pib_errors += 1
-        self.last_pib_error = code
-        self.health.record_event(Event.PIB_ERROR, code)
-
-    def mark(self, text: str) -> None:
-        """Put a mark into the trace."""
-        if self.trace is not None:
-            self.trace.instant("fx3/health", text, self.sdk.world.now_ns)

@@ -22,7 +22,7 @@ from sim.board import (
 from sim.rtos import SUCCESS
 
 if TYPE_CHECKING:
-    from sim.firmware.app import Firmware
+    from sim.firmware.state import FirmwareState
 
 DENOMINATOR = 1_048_575
 VCO_TARGET_HZ = 900_000_000
@@ -69,7 +69,7 @@ def adc_registers(frequency_hz: int) -> tuple[bytes, bytes]:
 class ClockDriver:
     """The clock generator as the firmware drives it, with its failure counter."""
 
-    def __init__(self, firmware: Firmware) -> None:
+    def __init__(self, firmware: FirmwareState) -> None:
         self.firmware = firmware
 
     def write(self, register: int, data: bytes) -> int:

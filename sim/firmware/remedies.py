@@ -15,7 +15,9 @@ from sim.rtos import SUCCESS
 from sim.sdk.system import EP1_SOCKET_STATUS_REGISTER
 
 if TYPE_CHECKING:
-    from sim.firmware.app import Firmware
+    from sim.firmware.clock import ClockDriver
+    from sim.firmware.state import FirmwareState
+    from sim.firmware.streaming import Streaming
 
 UNKNOWN_BUFFERS = 255
 SAMPLE_EVENT = Event.STREAM_SAMPLE
@@ -24,8 +26,10 @@ SAMPLE_EVENT = Event.STREAM_SAMPLE
 class DevicePlatform:
     """What each level means inside the firmware."""
 
-    def __init__(self, firmware: Firmware) -> None:
+    def __init__(self, firmware: FirmwareState, streaming: Streaming, clock: ClockDriver) -> None:
         self.firmware = firmware
+        self.streaming = streaming
+        self.clock = clock
         self.sdk = firmware.sdk
         self.now_ms: Callable[[], int] = firmware.sdk.get_time
         """OS ticks; the firmware's milliseconds are ticks."""
@@ -86,11 +90,11 @@ class DevicePlatform:
         sdk = self.sdk
         sdk.gpif_control_sw_input(False)
         sdk.thread_sleep(1)
-        forced = firmware.streaming.disable_state_machine()
+        forced = self.streaming.disable_state_machine()
         sdk.dma_multi_channel_reset(CHANNEL)
         sdk.usb_flush_ep(EP1)
         outcome = Outcome.FAILED
-        if firmware.clock.ready():
+        if self.clock.ready():
             status = sdk.dma_multi_channel_set_xfer(CHANNEL, ENDLESS, 0)
             if forced and firmware.revision.recovery_reloads:
                 sdk.gpif_load(firmware.revision.table)
@@ -111,11 +115,11 @@ class DevicePlatform:
 
     def restart_application(self) -> Outcome:
         """Level 3: stop and start the application, and the stream if one was running."""
-        streaming = self.firmware.streaming
+        streaming = self.streaming
         resume = streaming.streaming
         streaming.stop_application()
         streaming.start_application()
-        if resume and self.firmware.clock.ready():
+        if resume and self.clock.ready():
             return Outcome.DONE if streaming.start() == SdkStatus.SUCCESS else Outcome.FAILED
         return Outcome.DONE
 
@@ -123,7 +127,7 @@ class DevicePlatform:
 class DeviceWatchdog:
     """The hardware watchdog, through the SDK."""
 
-    def __init__(self, firmware: Firmware) -> None:
+    def __init__(self, firmware: FirmwareState) -> None:
         self.sdk = firmware.sdk
 
     def arm(self, period_ms: int) -> None:
@@ -142,8 +146,10 @@ class DeviceWatchdog:
 class DeviceSampler:
     """Reads counters and registers for the health module; takes no driver lock in good times."""
 
-    def __init__(self, firmware: Firmware) -> None:
+    def __init__(self, firmware: FirmwareState, streaming: Streaming, clock: ClockDriver) -> None:
         self.firmware = firmware
+        self.streaming = streaming
+        self.clock = clock
         self.sdk = firmware.sdk
         self.samples_ring = firmware.revision.samples_ring
         self.samples_clock = firmware.revision.samples_clock
@@ -163,6 +169,6 @@ class DeviceSampler:
         # The clock costs two I2C reads and their lock: looked at when the count stands still,
         # and never while a handler that may hang holds that lock.
         looks = self.samples_clock and not firmware.in_callback
-        if count == self.last_count and looks and firmware.streaming.streaming:
-            record(Event.CLOCK_STATE, int(firmware.clock.ready()))
+        if count == self.last_count and looks and self.streaming.streaming:
+            record(Event.CLOCK_STATE, int(self.clock.ready()))
         self.last_count = count

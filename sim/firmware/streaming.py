@@ -14,7 +14,7 @@ from sim.chip.gpif import GpifState
 from sim.sdk.types import DMA_CB_PROD_EVENT, DmaMultiChannelConfig, DmaType, EndpointConfig
 
 if TYPE_CHECKING:
-    from sim.firmware.app import Firmware
+    from sim.firmware.state import FirmwareState
 
 CHANNEL = "glMultiChHandleSlFifoPtoU"
 EP1 = 0x81
@@ -27,7 +27,7 @@ ENDLESS = 0
 class Streaming:
     """The streaming path of one boot of the firmware."""
 
-    def __init__(self, firmware: Firmware) -> None:
+    def __init__(self, firmware: FirmwareState) -> None:
         self.firmware = firmware
         self.sdk = firmware.sdk
         self.revision = firmware.revision

@@ -25,7 +25,9 @@ from sim.board import REGISTER_CLK0_CONTROL, REGISTER_STATUS
 from sim.rtos import SUCCESS
 
 if TYPE_CHECKING:
-    from sim.firmware.app import Firmware
+    from sim.firmware.clock import ClockDriver
+    from sim.firmware.state import FirmwareState
+    from sim.firmware.streaming import Streaming
 
 PLL_POLLS_MAX = 100
 
@@ -33,8 +35,10 @@ PLL_POLLS_MAX = 100
 class VendorRequests:
     """The table of requests of one boot of the firmware."""
 
-    def __init__(self, firmware: Firmware) -> None:
+    def __init__(self, firmware: FirmwareState, streaming: Streaming, clock: ClockDriver) -> None:
         self.firmware = firmware
+        self.streaming = streaming
+        self.clock = clock
         self.sdk = firmware.sdk
         self.buffer = bytearray(EP0_BUFFER_BYTES)
         self.request_count = 0
@@ -91,13 +95,13 @@ class VendorRequests:
         firmware = self.firmware
         revision = firmware.revision
         self.sdk.usb_lpm_disable()
-        if revision.preflight_first and not firmware.clock.ready():
+        if revision.preflight_first and not self.clock.ready():
             return False
         self._receive(length)
-        if revision.preflight and not revision.preflight_first and not firmware.clock.ready():
+        if revision.preflight and not revision.preflight_first and not self.clock.ready():
             self._refuse_late()
             return True
-        if firmware.streaming.start() != SUCCESS:
+        if self.streaming.start() != SUCCESS:
             self._refuse_late()
         return True
 
@@ -106,7 +110,7 @@ class VendorRequests:
         del value, index
         self.sdk.usb_lpm_enable()
         self._receive(length)
-        self.firmware.streaming.stop()
+        self.streaming.stop()
         return True
 
     def test(self, value: int, index: int, length: int) -> bool:
@@ -133,9 +137,9 @@ class VendorRequests:
         if not self._receive(length):
             return False
         if firmware.revision.adc_stops_stream:
-            firmware.streaming.stop_for_clock_change()
+            self.streaming.stop_for_clock_change()
         (frequency_hz,) = struct.unpack_from("<I", self.buffer)
-        if firmware.clock.set_adc_clock(frequency_hz) != SUCCESS:
+        if self.clock.set_adc_clock(frequency_hz) != SUCCESS:
             self._refuse_late()
             return True
         if firmware.revision.adc_settle_ticks:
@@ -148,7 +152,7 @@ class VendorRequests:
     def _wait_for_lock(self) -> None:
         for _ in range(PLL_POLLS_MAX):
             self.sdk.thread_sleep(1)
-            if self.firmware.clock.pll_locked():
+            if self.clock.pll_locked():
                 return
 
     def get_stats(self, value: int, index: int, length: int) -> bool:
@@ -157,13 +161,13 @@ class VendorRequests:
         firmware = self.firmware
         _, state = self.sdk.gpif_get_sm_state()
         count = firmware.dma_count
-        _, clock_status = firmware.clock.read(REGISTER_STATUS)
+        _, clock_status = self.clock.read(REGISTER_STATUS)
         clk0_control, clk0_on = 0xFF, False
         is_full = firmware.revision.stats_bytes == STATS_BYTES
         if is_full:
-            status, value = firmware.clock.read(REGISTER_CLK0_CONTROL)
+            status, value = self.clock.read(REGISTER_CLK0_CONTROL)
             clk0_control = value if status == SUCCESS else 0xFF
-            clk0_on = firmware.clock.clk0_on()
+            clk0_on = self.clock.clk0_on()
         reply = STATS_LAYOUT.pack(
             count & 0xFFFF_FFFF,
             GPIF_DISABLED if state is None else state,

@@ -1,0 +1,89 @@
+"""What the parts of the firmware share: its counters, its flags, and the health module."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from health import Event, Health, Policy
+from hw.protocol import HARDWARE_UNKNOWN
+
+if TYPE_CHECKING:
+    from hw.trace import Recorder
+    from sim.chip.gpif import GpifTable
+    from sim.firmware.revisions import Revision
+    from sim.sdk import Sdk
+
+
+class FirmwareState:
+    """The global variables of one boot of the firmware, and the callbacks that write them.
+
+    Args:
+        revision: what this release does differently.
+        policy: the health module's thresholds, caps and levels.
+
+    Attributes:
+        health: the same module that supervises a device from the host.
+        dma_count, pib_errors, last_pib_error, i2c_failures, streaming_faults: the counters that
+            GETSTATS reports.
+        on_ready: called once the health module is up, before the main thread starts.
+        active: the application is started (SET_CONFIGURATION).
+        in_callback: the USB thread is inside a setup or event callback.
+        callback_since_ms: since which tick.
+        remedies_applied: (time in ns, level) of every remedy begun.
+    """
+
+    sdk: Sdk
+    health: Health
+
+    def __init__(self, revision: Revision, policy: Policy, poll_offset_ms: int = 0) -> None:
+        self.revision = revision
+        self.trace: Recorder | None = None
+        self.policy = policy
+        self.poll_offset_ms = poll_offset_ms
+        self.name = revision.name
+        self.table: GpifTable = revision.table
+        self.hardware = HARDWARE_UNKNOWN
+        self.active = False
+        self.in_callback = False
+        self.callback_since_ms = 0
+        self.current_request: int | None = None
+        self.hang_main_requested = False
+        self.streaming_faults = 0
+        self.on_ready: Callable[[], None] | None = None
+        self.remedies_applied: list[tuple[int, int]] = []
+        self.reset_counters()
+
+    def reset_counters(self) -> None:
+        """SET_CONFIGURATION zeroes them."""
+        self._dma_count = 0
+        self.pib_errors = 0
+        self.last_pib_error = 0
+        self.i2c_failures = 0
+        self.streaming_faults = 0
+
+    @property
+    def dma_count(self) -> int:
+        """glDMACount: buffers produced since START, as the DMA callbacks have counted them."""
+        self.sdk.serve_dma_interrupts()
+        return self._dma_count
+
+    @dma_count.setter
+    def dma_count(self, count: int) -> None:
+        self.sdk.serve_dma_interrupts()
+        self._dma_count = count
+
+    def on_dma_buffers(self, count: int) -> None:
+        """DMA callback: buffers that the producers have filled since the last one."""
+        self._dma_count += count
+
+    def on_pib_error(self, code: int) -> None:
+        """PIB error callback, in the PIB thread."""
+        self.pib_errors += 1
+        self.last_pib_error = code
+        self.health.record_event(Event.PIB_ERROR, code)
+
+    def mark(self, text: str) -> None:
+        """Put a mark into the trace."""
+        if self.trace is not None:
+            self.trace.instant("fx3/health", text, self.sdk.world.now_ns)
