@@ -20,6 +20,10 @@ WAITING_STATES = frozenset(
 )
 
 
+def _ignore(count: int) -> None:
+    """The callback of a channel that asked for no notification."""
+
+
 class ChannelMutex(Mutex):
     """The channel's mutex: callbacks that were due before somebody takes it were made before."""
 
@@ -31,14 +35,24 @@ class ChannelMutex(Mutex):
         """Take the mutex, see :meth:`Mutex.get`."""
         if self.owner is None:
             self.sdk.serve_dma_interrupts()
-        return super().get(wait_ticks)
+        status = super().get(wait_ticks)
+        self._watch()
+        return status
 
     def put(self) -> int:
         """Give the mutex back, see :meth:`Mutex.put`; the DMA thread has waited for it if due."""
         if self.count == 1 and self.owner is self.rtos.running:
             self.sdk.serve_dma_interrupts()
             self.rtos.yield_to_better()
-        return super().put()
+        status = super().put()
+        self._watch()
+        return status
+
+    def _watch(self) -> None:
+        """Have the CPU look for due callbacks while the lock is held: then they wake the thread."""
+        if not self.deleted and not self.rtos.dead:
+            held = self.owner is not None or self.sdk.callbacks_need_thread
+            self.rtos.interrupt_work = self.sdk.serve_dma_interrupts if held else None
 
 
 class Channel:
@@ -47,7 +61,8 @@ class Channel:
     def __init__(self, mutex: Mutex, config: DmaMultiChannelConfig) -> None:
         self.mutex = mutex
         self.config = config
-        self.callback = config.callback
+        asked = config.notification & DMA_CB_PROD_EVENT
+        self.callback = config.callback if asked else _ignore
         self.callback_uses_sdk = config.callback_uses_sdk
         self.state = DmaState.CONFIGURED
         self.produced_seen = 0
@@ -61,6 +76,7 @@ class DmaCalls(SdkBase):
     _channel_handle: Hashable = None
     _dma_thread: Thread | None = None
     _dma_idle = False
+    callbacks_need_thread = False
 
     @property
     def channel_lock(self) -> Mutex | None:
@@ -81,8 +97,7 @@ class DmaCalls(SdkBase):
             self._dma_thread = self.rtos.create_thread(
                 "DMA thread", DMA_THREAD_PRIORITY, self._dma_run
             )
-        if config.notification & DMA_CB_PROD_EVENT:
-            self.rtos.interrupt_work = self._dma_interrupt
+        self.callbacks_need_thread = config.callback_uses_sdk
         return SdkStatus.SUCCESS
 
     def dma_multi_channel_set_xfer(self, handle: Hashable, count: int, offset: int) -> int:
@@ -148,13 +163,6 @@ class DmaCalls(SdkBase):
         self.chip.stream.reset()
 
     # ------------------------------------------------------------ callbacks
-
-    def _dma_interrupt(self) -> None:
-        """Before a thread runs: what cannot wait until somebody looks is done now."""
-        channel = self.channel
-        if channel is None or (channel.mutex.owner is None and not channel.callback_uses_sdk):
-            return
-        self.serve_dma_interrupts()
 
     def serve_dma_interrupts(self) -> None:
         """Make the callbacks that are due.
