@@ -17,26 +17,11 @@ conditions of a state are true the left edge wins; where none is true the state 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum, IntEnum
+from enum import Enum
 from functools import cached_property
 from typing import Final, NamedTuple
 
-
-class GpifState(IntEnum):
-    """CURRENT_STATE of GPIF_WAVEFORM_CTRL_STAT, and the value that stands for a disabled block."""
-
-    RESET = 0
-    IDLE = 1
-    TH0_RD = 2
-    TH1_RD_LD = 3
-    TH0_RD_LD = 4
-    TH0_BUSY = 5
-    TH1_RD = 6
-    TH1_BUSY = 7
-    TH1_WAIT = 8
-    TH0_WAIT = 9
-    DISABLED = 255
-    """What hosts read while GPIF_CONFIG.ENABLE is off: the firmware's preset, left untouched."""
+from hw.protocol import GpifState as GpifState
 
 
 class Condition(Enum):

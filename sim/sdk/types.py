@@ -9,17 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 
-
-class UsbEvent(IntEnum):
-    """CyU3PUsbEventType_t, as far as the model raises them."""
-
-    CONNECT = 0
-    DISCONNECT = 1
-    SUSPEND = 2
-    RESUME = 3
-    RESET = 4
-    SETCONF = 5
-    EP_UNDERRUN = 18
+from hw.protocol import UsbEvent as UsbEvent
 
 
 class DmaType(IntEnum):
