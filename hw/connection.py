@@ -1,21 +1,31 @@
 """One claimed device: transfers with the guard before them and typed errors behind them."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Literal
 
 import usb.util
 
 from hw import protocol
 from hw.bus import Bus, Selector, UsbDevice
 from hw.errors import (
-    BadReplyError,
+    DeviceError,
     DeviceTimeoutError,
     NoDeviceError,
     StalledError,
     TransferError,
     usb_errors,
 )
+from hw.exchange import Exchange
 from hw.guard import Operation
 from hw.protocol import Request
+
+Observer = Callable[[Exchange], None]
+
+
+def request_name(code: int) -> str:
+    """The name of a vendor request, or its code where it has none."""
+    return Request(code).name if code in Request._value2member_map_ else f"request {code:#04x}"
 
 
 class Connection:
@@ -25,6 +35,7 @@ class Connection:
         bus: where the device was found.
         device: what was found.
         clear_halt: whether to clear the halt of the data endpoint first, ignoring the result.
+        observers: told of each transfer that has ended; the list may grow later.
 
     Raises:
         DeniedError: when the guard does not allow it.
@@ -32,9 +43,12 @@ class Connection:
         DeviceError: when the device cannot be opened.
     """
 
-    def __init__(self, bus: Bus, device: UsbDevice, *, clear_halt: bool) -> None:
+    def __init__(
+        self, bus: Bus, device: UsbDevice, *, clear_halt: bool, observers: list[Observer]
+    ) -> None:
         self._bus = bus
         self._device = device
+        self._observers = observers
         bus.permit(Operation.OPEN)
         self._detach_driver()
         with usb_errors("claim interface"):
@@ -64,13 +78,13 @@ class Connection:
     def control_out(
         self,
         operation: Operation,
-        request: Request,
+        request: int,
         payload: bytes,
         timeout_ms: int,
         *,
         value: int = 0,
         index: int = 0,
-    ) -> None:
+    ) -> int:
         """Send a vendor request.
 
         Args:
@@ -81,28 +95,52 @@ class Connection:
             value: wValue.
             index: wIndex.
 
+        Returns:
+            How many bytes the device took.
+
         Raises:
             DeniedError: when the guard does not allow it.
-            DeviceError: when the transfer fails or is short.
+            DeviceError: when the transfer fails.
         """
         self._bus.permit(operation)
-        with usb_errors(request.name):
-            written = self._device.ctrl_transfer(
-                protocol.VENDOR_OUT, request, value, index, payload, timeout_ms
-            )
-        if written != len(payload):
-            raise BadReplyError(request.name, f"{written} of {len(payload)} bytes accepted")
+        began_ns = self._bus.runtime.now_ns()
+        written, error = 0, None
+        try:
+            with usb_errors(request_name(request)):
+                written = int(
+                    self._device.ctrl_transfer(
+                        protocol.VENDOR_OUT, request, value, index, payload, timeout_ms
+                    )
+                )
+        except DeviceError as failure:
+            error = failure
+            raise
+        finally:
+            self._tell("out", request, value, index, payload, 0, b"", written, error, began_ns)
+        return written
 
     def control_in(
-        self, request: Request, size_bytes: int, timeout_ms: int, *, value: int = 0
+        self, request: int, size_bytes: int, timeout_ms: int, *, value: int = 0, index: int = 0
     ) -> bytes:
         """Ask a vendor request; arguments and errors as in :meth:`control_out`."""
         self._bus.permit(Operation.PROBE)
-        with usb_errors(request.name):
-            reply = self._device.ctrl_transfer(
-                protocol.VENDOR_IN, request, value, 0, size_bytes, timeout_ms
+        began_ns = self._bus.runtime.now_ns()
+        reply, error = b"", None
+        try:
+            with usb_errors(request_name(request)):
+                reply = bytes(
+                    self._device.ctrl_transfer(
+                        protocol.VENDOR_IN, request, value, index, size_bytes, timeout_ms
+                    )
+                )
+        except DeviceError as failure:
+            error = failure
+            raise
+        finally:
+            self._tell(
+                "in", request, value, index, b"", size_bytes, reply, len(reply), error, began_ns
             )
-        return bytes(reply)
+        return reply
 
     def bulk_read(self, size_bytes: int, timeout_ms: int) -> bytes:
         """Read from the data endpoint; returns what arrived in time.
@@ -113,11 +151,20 @@ class Connection:
             DeviceError: when the transfer fails.
         """
         self._bus.permit(Operation.READ)
-        with usb_errors("bulk read"):
-            data = self._device.read(protocol.BULK_IN_ENDPOINT, size_bytes, timeout_ms)
-        if not data:
-            raise DeviceTimeoutError("bulk read", f"0 bytes in {timeout_ms} ms")
-        return bytes(data)
+        began_ns = self._bus.runtime.now_ns()
+        data, error = b"", None
+        try:
+            with usb_errors("bulk read"):
+                data = bytes(self._device.read(protocol.BULK_IN_ENDPOINT, size_bytes, timeout_ms))
+            if not data:
+                raise DeviceTimeoutError("bulk read", f"0 bytes in {timeout_ms} ms")
+        except DeviceError as failure:
+            error = failure
+            raise
+        finally:
+            endpoint = protocol.BULK_IN_ENDPOINT
+            self._tell("bulk", endpoint, 0, 0, b"", size_bytes, b"", len(data), error, began_ns)
+        return data
 
     def clear_halt(self) -> None:
         """Clear the halt of the data endpoint.
@@ -126,8 +173,17 @@ class Connection:
             DeviceError: when guard or device refuse.
         """
         self._bus.permit(Operation.OPEN)
-        with usb_errors("clear halt"):
-            self._device.clear_halt(protocol.BULK_IN_ENDPOINT)
+        began_ns = self._bus.runtime.now_ns()
+        error = None
+        try:
+            with usb_errors("clear halt"):
+                self._device.clear_halt(protocol.BULK_IN_ENDPOINT)
+        except DeviceError as failure:
+            error = failure
+            raise
+        finally:
+            endpoint = protocol.BULK_IN_ENDPOINT
+            self._tell("clear-halt", endpoint, 0, 0, b"", 0, b"", 0, error, began_ns)
 
     def port_reset(self) -> None:
         """Reset the port and close; that the device does not return as itself is success.
@@ -136,11 +192,49 @@ class Connection:
             DeviceError: when guard or system refuse.
         """
         self._bus.permit(Operation.RESET)
+        began_ns = self._bus.runtime.now_ns()
+        error = None
         try:
             with usb_errors("port reset"):
                 self._device.reset()
         except NoDeviceError:
             return
+        except DeviceError as failure:
+            error = failure
+            raise
+        finally:
+            self._tell("port-reset", 0, 0, 0, b"", 0, b"", 0, error, began_ns)
+
+    def _tell(
+        self,
+        kind: Literal["out", "in", "bulk", "clear-halt", "port-reset"],
+        request: int,
+        value: int,
+        index: int,
+        sent: bytes,
+        asked_bytes: int,
+        reply: bytes,
+        received_bytes: int,
+        error: DeviceError | None,
+        began_ns: int,
+    ) -> None:
+        if not self._observers:
+            return
+        exchange = Exchange(
+            kind,
+            request,
+            value,
+            index,
+            sent,
+            asked_bytes,
+            reply,
+            received_bytes,
+            error,
+            began_ns,
+            self._bus.runtime.now_ns(),
+        )
+        for observer in self._observers:
+            observer(exchange)
 
     def _detach_driver(self) -> None:
         number = protocol.INTERFACE_NUMBER

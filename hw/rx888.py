@@ -7,7 +7,7 @@ from typing import Self, TypeVar
 from hw import protocol
 from hw.boot import Image, Upload
 from hw.bus import REENUMERATION_TIMEOUT_MS, Bus, Selector, UsbBackend, UsbDevice, answers
-from hw.connection import Connection
+from hw.connection import Connection, Observer, request_name
 from hw.errors import BadReplyError, DeviceError, NoDeviceError, StalledError, TransferError
 from hw.guard import Authority, Operation
 from hw.protocol import CONTROL_TIMEOUT_MS, Argument, DeviceInfo, Request, Stats
@@ -17,6 +17,18 @@ _PRIME_SETTLE_MS = 1
 """pyusb's blocking read does not tell when its transfer is queued; this is ample for it."""
 _READ_GRACE_MS = 1000
 
+_OPERATIONS: dict[int, Operation] = {
+    Request.STARTFX3: Operation.STREAM,
+    Request.STOPFX3: Operation.STREAM,
+    Request.GPIOFX3: Operation.CONFIGURE,
+    Request.I2CWFX3: Operation.CONFIGURE,
+    Request.STARTADC: Operation.CONFIGURE,
+    Request.SETARGFX3: Operation.CONFIGURE,
+    Request.RESETFX3: Operation.RESET,
+    Request.HANGFX3: Operation.HANG,
+    Request.HANGMAIN: Operation.HANG,
+}
+"""What the guard is asked before an OUT request; for any other code it is RAW."""
 
 T = TypeVar("T")
 
@@ -38,7 +50,8 @@ class Rx888:
     def __init__(self, bus: Bus, device: UsbDevice, *, clear_halt: bool = True) -> None:
         self._bus = bus
         self._clear_halt = clear_halt
-        self._connection = Connection(bus, device, clear_halt=clear_halt)
+        self._observers: list[Observer] = []
+        self._connection = Connection(bus, device, clear_halt=clear_halt, observers=self._observers)
         self._generation = 0
 
     @classmethod
@@ -109,19 +122,60 @@ class Rx888:
     ) -> None:
         self.close()
 
+    def observe(self, observer: Observer) -> None:
+        """Tell somebody of each transfer once it has ended, failed ones too."""
+        self._observers.append(observer)
+
     # --- requests -----------------------------------------------------------------------------
+
+    def request_out(
+        self,
+        request: int,
+        payload: bytes = b"",
+        *,
+        value: int = 0,
+        index: int = 0,
+        timeout_ms: int = CONTROL_TIMEOUT_MS,
+    ) -> int:
+        """Send any vendor request as it stands, for tests of the protocol's limits.
+
+        Returns:
+            How many bytes the device took.
+        """
+        return self._connection.control_out(
+            _OPERATIONS.get(request, Operation.RAW),
+            request,
+            payload,
+            timeout_ms,
+            value=value,
+            index=index,
+        )
+
+    def request_in(
+        self,
+        request: int,
+        size_bytes: int,
+        *,
+        value: int = 0,
+        index: int = 0,
+        timeout_ms: int = CONTROL_TIMEOUT_MS,
+    ) -> bytes:
+        """Ask any vendor request as it stands; the reply may be shorter than asked for."""
+        return self._connection.control_in(
+            request, size_bytes, timeout_ms, value=value, index=index
+        )
 
     def start(self, *, timeout_ms: int = CONTROL_TIMEOUT_MS) -> None:
         """STARTFX3: start streaming; restarts a running stream."""
-        self._word(Operation.STREAM, Request.STARTFX3, 0, timeout_ms)
+        self._word(Request.STARTFX3, 0, timeout_ms)
 
     def stop(self, *, timeout_ms: int = CONTROL_TIMEOUT_MS) -> None:
         """STOPFX3: stop streaming and drop what has not been sent; queued reads stay pending."""
-        self._word(Operation.STREAM, Request.STOPFX3, 0, timeout_ms)
+        self._word(Request.STOPFX3, 0, timeout_ms)
 
     def start_adc(self, rate_hz: int, *, timeout_ms: int = CONTROL_TIMEOUT_MS) -> None:
         """STARTADC: set the sample clock in Hz, 0 turns it off; stops a running stream."""
-        self._word(Operation.CONFIGURE, Request.STARTADC, rate_hz, timeout_ms)
+        self._word(Request.STARTADC, rate_hz, timeout_ms)
 
     def reset(self, *, timeout_ms: int = CONTROL_TIMEOUT_MS) -> None:
         """RESETFX3: reset into the boot ROM, about 100 ms after this returns.
@@ -129,7 +183,7 @@ class Rx888:
         The device may leave the bus before the request is complete, which counts as success.
         """
         try:
-            self._word(Operation.RESET, Request.RESETFX3, 0, timeout_ms)
+            self._word(Request.RESETFX3, 0, timeout_ms)
         except (NoDeviceError, TransferError):
             return
 
@@ -170,14 +224,57 @@ class Rx888:
     ) -> None:
         """SETARGFX3: set attenuator, gain or watchdog cap; the firmware cuts the value to width."""
         # The value travels in wValue, the one data byte is ignored.
-        self._connection.control_out(
-            Operation.CONFIGURE,
-            Request.SETARGFX3,
-            b"\x00",
-            timeout_ms,
-            value=value,
-            index=argument,
+        self._send(Request.SETARGFX3, b"\x00", timeout_ms, value=value, index=argument)
+
+    def set_gpio(self, word: int, *, timeout_ms: int = CONTROL_TIMEOUT_MS) -> None:
+        """GPIOFX3: set all front-end pins at once; see :class:`hw.protocol.GpioBit`."""
+        self._word(Request.GPIOFX3, word, timeout_ms)
+
+    def i2c_read(
+        self,
+        address: int,
+        register: int,
+        size_bytes: int,
+        *,
+        timeout_ms: int = CONTROL_TIMEOUT_MS,
+    ) -> bytes:
+        """I2CRFX3: read registers of a chip on the board's bus.
+
+        Args:
+            address: in its 8-bit form, such as C0 for the clock generator.
+            register: the first one.
+            size_bytes: how many, up to 64.
+            timeout_ms: limit of the transfer.
+
+        Raises:
+            StalledError: when no chip acknowledged the address.
+        """
+        return self._connection.control_in(
+            Request.I2CRFX3, size_bytes, timeout_ms, value=address, index=register
         )
+
+    def i2c_write(
+        self, address: int, register: int, data: bytes, *, timeout_ms: int = CONTROL_TIMEOUT_MS
+    ) -> None:
+        """I2CWFX3: write registers of a chip on the board's bus.
+
+        That no chip acknowledged is not seen here; GETSTATS counts it.
+        """
+        self._send(Request.I2CWFX3, data, timeout_ms, value=address, index=register)
+
+    def read_debug(self, character: int = 0, *, timeout_ms: int = CONTROL_TIMEOUT_MS) -> bytes:
+        """READINFODEBUG: type one character (0 for none) and take what text is there.
+
+        Returns:
+            Up to 63 bytes without their final NUL; none when there is no text.
+        """
+        try:
+            reply = self._connection.control_in(
+                Request.READINFODEBUG, protocol.EP0_BUFFER_BYTES, timeout_ms, value=character
+            )
+        except StalledError:
+            return b""
+        return reply[:-1]
 
     def hang_handler(self, duration_ms: int, *, timeout_ms: int = CONTROL_TIMEOUT_MS) -> None:
         """HANGFX3: block the control endpoint's handler for a time; a test hook of the firmware.
@@ -185,13 +282,11 @@ class Rx888:
         Raises:
             DeviceTimeoutError: always, when the duration exceeds the time-out.
         """
-        self._connection.control_out(
-            Operation.HANG, Request.HANGFX3, b"", timeout_ms, value=duration_ms
-        )
+        self._send(Request.HANGFX3, b"", timeout_ms, value=duration_ms)
 
     def hang_main(self, *, timeout_ms: int = CONTROL_TIMEOUT_MS) -> None:
         """HANGMAIN: make the main thread spin for ever; a test hook of the firmware."""
-        self._connection.control_out(Operation.HANG, Request.HANGMAIN, b"", timeout_ms)
+        self._send(Request.HANGMAIN, b"", timeout_ms)
 
     # --- data ---------------------------------------------------------------------------------
 
@@ -291,15 +386,27 @@ class Rx888:
         device, report = self._bus.bring_up(
             image, timeout_ms, selector=place, accept=accept, progress=progress
         )
-        self._connection = Connection(self._bus, device, clear_halt=self._clear_halt)
+        self._connection = Connection(
+            self._bus, device, clear_halt=self._clear_halt, observers=self._observers
+        )
         self._generation += 1
         return report
 
     # --- internals ----------------------------------------------------------------------------
 
-    def _word(self, operation: Operation, request: Request, value: int, timeout_ms: int) -> None:
-        payload = value.to_bytes(4, "little")
-        self._connection.control_out(operation, request, payload, timeout_ms)
+    def _word(self, request: Request, value: int, timeout_ms: int) -> None:
+        self._send(request, value.to_bytes(4, "little"), timeout_ms)
+
+    def _send(
+        self, request: Request, payload: bytes, timeout_ms: int, *, value: int = 0, index: int = 0
+    ) -> None:
+        written = self._connection.control_out(
+            _OPERATIONS[request], request, payload, timeout_ms, value=value, index=index
+        )
+        if written != len(payload):
+            raise BadReplyError(
+                request_name(request), f"{written} of {len(payload)} bytes accepted"
+            )
 
 
 def _parsed(request: Request, unpack: Callable[[bytes], T], reply: bytes) -> T:

@@ -68,6 +68,8 @@ class Operation(Enum):
     CONFIGURE = ("configure", OperationClass.WRITE)
     STREAM = ("stream", OperationClass.WRITE)
     UPLOAD = ("upload", OperationClass.WRITE)
+    RAW = ("raw", OperationClass.DESTRUCTIVE)
+    """A vendor request that no known firmware has: nobody can say what it does."""
     RESET = ("reset", OperationClass.DESTRUCTIVE)
     HANG = ("hang", OperationClass.DESTRUCTIVE)
     DETACH_DRIVER = ("detach-driver", OperationClass.FORCE)

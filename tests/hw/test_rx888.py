@@ -389,3 +389,30 @@ def test_no_kernel_driver_needs_no_force(device, runtime):
     device.kernel_driver = False
     with Rx888.open(FakeBackend(device), runtime, authority=authority(RiskMode.STANDARD)) as rx:
         assert rx.info().hardware == protocol.HARDWARE_RX888MK2
+
+
+def test_observers_are_told_of_each_transfer_that_ended(rx, device):
+    seen = []
+    rx.observe(seen.append)
+    rx.set_argument(Argument.VGA, 300)
+    rx.stats()
+    device.faults[Request.STOPFX3] = errno.ETIMEDOUT
+    with pytest.raises(DeviceTimeoutError):
+        rx.stop()
+    first, second, third = seen
+    assert (first.kind, first.request, first.value, first.index, first.sent) == (
+        "out",
+        Request.SETARGFX3,
+        300,
+        Argument.VGA,
+        b"\x00",
+    )
+    assert (second.kind, second.asked_bytes, second.reply) == ("in", 26, STATS.pack())
+    assert isinstance(third.error, DeviceTimeoutError)
+
+
+def test_an_unknown_request_is_the_guards_raw_operation(backend, runtime):
+    raw = Operation.RAW
+    assert raw.operation_class.value == "destructive"
+    with Rx888.open(backend, runtime) as rx:
+        assert rx.request_out(0xCC, b"\0\0\0\0") == 4

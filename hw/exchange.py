@@ -1,0 +1,37 @@
+"""One transfer as a driver saw it: what observers of a device are told."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from hw.errors import DeviceError
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A transfer that has ended.
+
+    Attributes:
+        kind: ``out`` and ``in`` are vendor requests; ``bulk`` is a read of the data endpoint.
+        request: bRequest, or the endpoint's address.
+        value: wValue.
+        index: wIndex.
+        sent: data of an OUT request.
+        asked_bytes: how much was asked for by an IN request or a read.
+        reply: data of an IN request.
+        received_bytes: how much came; samples are not kept.
+        error: how it failed, or None.
+        began_ns: when it began, on the runtime's clock.
+        ended_ns: when it ended.
+    """
+
+    kind: Literal["out", "in", "bulk", "clear-halt", "port-reset"]
+    request: int
+    value: int
+    index: int
+    sent: bytes
+    asked_bytes: int
+    reply: bytes
+    received_bytes: int
+    error: DeviceError | None
+    began_ns: int
+    ended_ns: int
