@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from health import Policy
 from hw.protocol import Argument, DeviceInfo, GpifState, Request, UsbEvent
 from sim.board import CLK0_POWER_DOWN, REGISTER_CLK0_CONTROL, SI5351_ADDRESS
 from sim.chip.bootrom import RAM_BASE
@@ -28,7 +31,6 @@ from tests.sim.bench import (
     request,
     set_cap,
     stats,
-    streaming,
     word,
 )
 
@@ -373,17 +375,10 @@ def test_commands_run_with_the_flag_off_and_print_nothing(world):
 
 
 def test_help_shows_the_buffer_count_in_hexadecimal(world):
-    """DebugConsole.c: DMAcnt = %x; a stopped ring holds 8 buffers."""
-    clocked(world)
-    drain = streaming(world)
-    pause(world, 50)
-    drain.stop()
-    word(world, Request.STOPFX3)
-    word(world, Request.STARTFX3)
-    pause(world, 20)
+    """DebugConsole.c: DMAcnt = %x, upper case."""
+    world.firmware.dma_count = 0x1A2B
     debug_on(world)
-    count = stats(world).dma_count
-    assert answer(world, "?\r").endswith(HELP.format(count=f"{count:X}"))
+    assert answer(world, "?\r") == "\r\n" + HELP.format(count="1A2B")
 
 
 def test_trap_19_a_commands_text_comes_with_the_next_tick(world):
@@ -392,12 +387,11 @@ def test_trap_19_a_commands_text_comes_with_the_next_tick(world):
     pause(world, 100 - world.now_ns / MS % 100)
     started_ns = world.now_ns
     typed(world, "?\r")
-    polls = 0
-    while poll(world) is None:
-        polls += 1
-        pause(world, 10)
-    assert polls >= 5
-    assert 0 < world.now_ns - started_ns <= 111 * MS
+    assert not any(poll(world) for _ in range(10))
+    pause(world, 90)
+    assert poll(world) is None
+    wait_for(world, "Enter commands")
+    assert 99 * MS < world.now_ns - started_ns <= 112 * MS
 
 
 def test_trap_19_the_text_begins_with_cr_lf(world):
@@ -627,7 +621,7 @@ def test_trap_27_hangmain_leaves_ep0_alive_and_the_main_loop_dead(world):
     drained(world)
     poll(world, CR)
     probes = 0
-    while alive(world):
+    while probes < 20 and alive(world):
         probes += 1
         pause(world, 1_000)
     (reset,) = world.chip.resets
@@ -683,6 +677,15 @@ def unread_stream(world: BenchWorld, duration_ms: int) -> str:
     return text
 
 
+def wait_for(world: BenchWorld, text: str) -> None:
+    """Poll until the console says ``text``, for a second at most."""
+    for _ in range(100):
+        if text in drained(world):
+            return
+        pause(world, 10)
+    pytest.fail(f"{text!r} never came")
+
+
 def watchdog_lines(text: str) -> list[str]:
     """The lines that begin with WDG."""
     return [line for line in text.split("\r\n") if line.startswith("WDG: ")]
@@ -714,8 +717,7 @@ def test_trap_10_at_the_cap_the_stream_waits_and_a_reader_resumes_it(world):
     before = stats(world)
     assert before.gpif_state in (8, 9)
     assert before.dma_count == 8
-    while not any("stall 1/3" in line for line in watchdog_lines(drained(world))):
-        pause(world, 10)
+    wait_for(world, "stall 1/3")
     drain = Drain(world, world.host.device)
     drain.start()
     pause(world, 200)
@@ -769,8 +771,7 @@ def test_a_stall_that_ends_by_itself_is_told(world):
     debug_on(world)
     word(world, Request.STARTFX3)
     drained(world)
-    while not any("stall 1/3" in line for line in watchdog_lines(drained(world))):
-        pause(world, 10)
+    wait_for(world, "stall 1/3")
     drain = Drain(world, world.host.device)
     drain.start()
     pause(world, TICK_MS)
@@ -786,17 +787,46 @@ def test_a_stall_in_a_disabled_block_is_cleared(world):
     debug_on(world)
     word(world, Request.STARTFX3)
     drained(world)
-    while not any("stall 1/3" in line for line in watchdog_lines(drained(world))):
-        pause(world, 10)
+    wait_for(world, "stall 1/3")
     clocked(world, 32 * MHZ)
     pause(world, TICK_MS)
     assert watchdog_lines(drained(world)) == ["WDG: stall cleared SM=255 (was 1/3)"]
     assert levels(world) == []
 
 
-def test_without_a_streaming_watchdog_there_are_no_such_lines():
+def test_the_lines_of_a_made_up_sequence(world):
+    """RunApplication.c: a count of 0 is no stall; each end of a stall begins the count again."""
+    debug_on(world)
+    narrator = world.firmware.narrator
+    for count, state in [(0, 9), (0, 9), (8, 9), (8, 7), (9, 2), (9, 8), (9, 2), (9, 5), (9, 9)]:
+        narrator.look(count, state)
+    assert watchdog_lines(drained(world)) == [
+        "WDG: stall 1/3 SM=7 DMA=8",
+        "WDG: DMA resumed (8->9), stall cleared",
+        "WDG: stall 1/3 SM=8 DMA=9",
+        "WDG: stall cleared SM=2 (was 1/3)",
+        "WDG: stall 1/3 SM=5 DMA=9",
+        "WDG: stall 2/3 SM=9 DMA=9",
+    ]
+    narrator.recovery_begins()
+    narrator.recovery_ends(True, 0, 71, 73, 68)
+    narrator.look(9, 9)
+    narrator.look(9, 9)
+    assert watchdog_lines(drained(world)) == [
+        "WDG: === RECOVERY START === SM=9 DMA=9 recov=1/5",
+        "WDG: === RECOVERY DONE === rst=0 flush=71 xfer=73 sm=68",
+        "WDG: stall 1/3 SM=9 DMA=9",
+    ]
+
+
+@pytest.mark.parametrize(
+    "policy",
+    ["none", replace(Policy.preset("level-1-4-5"), level_1_enabled=False)],
+    ids=["none", "level 1 off"],
+)
+def test_without_a_streaming_watchdog_there_are_no_such_lines(policy):
     """The lines belong to level 1; a policy without it has no watchdog that could speak."""
-    with booted(policy="none") as world:
+    with booted(policy=policy) as world:
         assert watchdog_lines(unread_stream(world, 1_000)) == []
 
 
