@@ -26,6 +26,7 @@ from tests.sim.bench import (
     alive,
     booted,
     clocked,
+    driver,
     levels,
     pause,
     request,
@@ -842,6 +843,58 @@ def test_the_flag_does_not_change_what_the_watchdog_does():
             times.append(world.firmware.remedies_applied)
     assert times[0] == times[1]
     assert len(times[0]) == 5
+
+
+# ---------------------------------------------------------------- as the project's tests ask
+
+
+def test_the_sequence_of_stack_check_finds_the_numbers_in_one_page(world):
+    """fx3_cmd.c, stack_check: T1, drain, s t a c k, CR, then polls each 50 ms; over pyusb."""
+    device = driver(world)
+    device.info(debug=True)
+    while device.read_debug():
+        pass
+    for character in b"stack":
+        device.read_debug(character)
+        pause(world, 10)
+    device.read_debug(CR)
+    pages = []
+    for _ in range(4):
+        pause(world, 50)
+        pages.append(device.read_debug())
+    (page,) = [page for page in pages if b"Stack free" in page]
+    free, total = page.split(b" is ")[1].split()[0].split(b"/")
+    assert int(total) == 2_048
+    assert 100 * int(free) // int(total) >= 25
+
+
+def test_the_sequence_of_debug_race_never_starves_testfx3(world):
+    """fx3_cmd.c, debug_race and readinfodebug_flood: a full buffer costs nobody anything."""
+    info(world, 1)
+    for number in range(50):
+        assert set_argument(world, Argument.ATTENUATOR, number) is DONE
+        poll(world)
+    for number in range(50):
+        set_argument(world, Argument.ATTENUATOR, number)
+    assert 253 <= len(world.firmware.console.text) <= 255
+    assert info(world, 0).hardware == 4
+
+
+def test_the_sequence_of_pib_overflow_finds_its_text(world):
+    """fx3_cmd.c, pib_overflow: unread for 10 ms, polled, stopped; the notice comes with a tick."""
+    info(world, 1)
+    for _ in range(10):
+        poll(world)
+        pause(world, 20)
+    clocked(world)
+    word(world, Request.STARTFX3)
+    pause(world, 10)
+    text = b"".join(poll(world) or b"" for _ in range(5))
+    word(world, Request.STOPFX3)
+    if b"PIB error" not in text:
+        pause(world, 300)
+        text += drained(world).encode()
+    assert b"PIB error 0x1005" in text
 
 
 # ---------------------------------------------------------------- failed set-up calls
