@@ -142,7 +142,6 @@ class Streaming:
         sdk.usb_flush_ep(EP1)
         firmware = self.firmware
         firmware.dma_count = 0
-        firmware.narrator.used = 0
         firmware.health.record_event(Event.STREAM_STOP)
         if self.revision.stops_state_machine and firmware.console.on:
             firmware.console.write(f"\r\nSTP s={self._state()}")

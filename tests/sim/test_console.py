@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from health import Policy
+from health import Outcome, Policy, Recovery
 from hw.protocol import Argument, DeviceInfo, GpifState, Request, UsbEvent
 from sim.board import CLK0_POWER_DOWN, REGISTER_CLK0_CONTROL, SI5351_ADDRESS
 from sim.chip.bootrom import RAM_BASE
@@ -820,6 +820,39 @@ def test_the_lines_of_a_made_up_sequence(world):
     ]
 
 
+def test_a_remedy_that_is_put_off_is_no_recovery_limit(world):
+    """The health module may wait (docs/model.md): the count begins again, without a line."""
+    debug_on(world)
+    narrator = world.firmware.narrator
+    for outcome in (Outcome.COOLING, Outcome.CAPPED):
+        for _ in range(4):
+            narrator.look(8, 9)
+        narrator.decided(Recovery(None, outcome))
+    lines = watchdog_lines(drained(world))
+    assert lines[2:4] == ["WDG: stall 3/3 SM=9 DMA=8", "WDG: stall 1/3 SM=9 DMA=8"]
+    assert [line for line in lines if "limit" in line] == [
+        "WDG: recovery limit (5), waiting for STARTFX3"
+    ]
+
+
+def test_a_start_begins_the_recoveries_again(world):
+    """USBHandler.c: glWdgRecoveryCount is cleared by START, a STOP before it or not."""
+    assert "recov=2/5" in unread_stream(world, 1_000)
+    assert "recov=1/5" in unread_stream(world, 600)
+
+
+def test_the_queue_is_served_before_the_stream_is_looked_at(world):
+    """RunApplication.c: the texts of one pass stand in this order."""
+    clocked(world)
+    debug_on(world)
+    word(world, Request.STARTFX3)
+    wait_for(world, "stall 1/3")
+    poll(world, CR)
+    pause(world, TICK_MS)
+    help_text = HELP.format(count="8")
+    assert drained(world) == "\r\n" + help_text + "\r\nWDG: stall 2/3 SM=9 DMA=8"
+
+
 @pytest.mark.parametrize(
     "policy",
     ["none", replace(Policy.preset("level-1-4-5"), level_1_enabled=False)],
@@ -982,6 +1015,18 @@ def test_incident_f2_a_full_buffer_makes_start_time_out():
     assert ends["original", 0] is DONE
     assert ends["original", 1] is TransferStatus.CANCELLED
     assert ends["fw-2.3", 0] is ends["fw-2.3", 1] is DONE
+
+
+def test_the_oldest_firmware_stalls_an_unknown_code_before_it_sleeps():
+    """USBHandler.c: the default branch stalls EP0 itself, then comes the trace line."""
+    with booted("original") as world:
+        info(world, 1)
+        for _ in range(8):
+            request(world, UNKNOWN_CODE)
+        pause(world, 3_000)
+        asked_ns = world.now_ns
+        assert request(world, UNKNOWN_CODE).status is STALLED
+        assert world.now_ns - asked_ns < MS
 
 
 def test_the_oldest_firmware_keeps_100_bytes_and_one_page_of_them():
