@@ -1,5 +1,8 @@
 """Driver of the RX888mk2 over pyusb; the same object on a world and on a real device."""
 
+from __future__ import annotations
+
+from array import array
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self, TypeVar
@@ -53,6 +56,8 @@ class Rx888:
         self._observers: list[Observer] = []
         self._connection = Connection(bus, device, clear_halt=clear_halt, observers=self._observers)
         self._generation = 0
+        # A stack, so that reads in two threads at once never share a buffer.
+        self._spare_buffers: list[array[int]] = []
 
     @classmethod
     def open(
@@ -303,7 +308,34 @@ class Rx888:
         Raises:
             DeviceTimeoutError: when nothing at all arrived.
         """
-        return self._connection.bulk_read(size_bytes, timeout_ms)
+        try:
+            buffer = self._spare_buffers.pop()
+        except IndexError:
+            buffer = _new_buffer(size_bytes)
+        if len(buffer) != size_bytes:
+            buffer = _new_buffer(size_bytes)
+        received = self._connection.bulk_read_into(buffer, timeout_ms)
+        data = bytes(memoryview(buffer)[:received])
+        self._spare_buffers.append(buffer)
+        return data
+
+    def read_into(self, buffer: array[int], *, timeout_ms: int) -> int:
+        """Read samples into a buffer of the caller's: no copy, nothing allocated.
+
+        A program that only counts uses the same buffer again and again.
+
+        Args:
+            buffer: from ``array("B", bytes(n))``; its length is what is asked for, a multiple of
+                1024.
+            timeout_ms: limit of the transfer.
+
+        Returns:
+            How many bytes arrived, in the buffer's beginning.
+
+        Raises:
+            DeviceTimeoutError: when nothing at all arrived.
+        """
+        return self._connection.bulk_read_into(buffer, timeout_ms)
 
     def primed_start(self, size_bytes: int, *, timeout_ms: int) -> bytes:
         """Queue a read, then STARTFX3, then wait for the read.
@@ -407,6 +439,10 @@ class Rx888:
             raise BadReplyError(
                 request_name(request), f"{written} of {len(payload)} bytes accepted"
             )
+
+
+def _new_buffer(size_bytes: int) -> array[int]:
+    return array("B", bytes(size_bytes))
 
 
 def _parsed(request: Request, unpack: Callable[[bytes], T], reply: bytes) -> T:
