@@ -11,8 +11,8 @@ from collections.abc import Callable
 from time import perf_counter
 
 from hw.protocol import BULK_IN_ENDPOINT, VENDOR_IN, VENDOR_OUT, Request
-from hw.rx888 import Rx888
 from hw.runtime import ThreadRuntime
+from hw.rx888 import Rx888
 from tests.hw.fake_usb import FakeDevice, WorldBackend
 
 READ_BYTES = 65_536
@@ -23,7 +23,7 @@ _STATS = bytes(26)
 class InstantBackend(WorldBackend):
     """Every transfer is complete at once, with whatever stands in the buffer."""
 
-    def ctrl_transfer(  # noqa: PLR0913 - pyusb's signature
+    def ctrl_transfer(
         self,
         dev_handle: FakeDevice,
         bmRequestType: int,  # noqa: N803
