@@ -199,6 +199,8 @@ IMAGE_MAX_BYTES: Final = 512 * 1024
 IMAGE_SECTION_MAX_WORDS: Final = 0x4000
 """The longest section that the vendor's converter writes; readers take longer ones."""
 IMAGE_WORD_BYTES: Final = 4
+RAM_AREAS: Final = ((0x0000_0000, 0x4000), (0x1000_0000, 0x2000), (0x4000_0000, 0x8_0000))
+"""Start and size of instruction TCM, data TCM and system RAM (TRM, memory map)."""
 # After the header: sections {length in words, address, data}; then a length of 0, the entry
 # address, and the sum of all data words modulo 2^32, each a little-endian 32-bit word.
 
