@@ -248,7 +248,7 @@ class Connection:
     def _detach_driver(self) -> None:
         number = protocol.INTERFACE_NUMBER
         try:
-            with usb_errors("kernel driver query"):
+            with usb_errors("open"):
                 active = self._device.is_kernel_driver_active(number)
         except NotImplementedError:
             # A backend without kernel drivers (Windows, worlds) has none to detach.

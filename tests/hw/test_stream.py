@@ -78,12 +78,28 @@ def test_blocks_are_int16_arrays_of_the_size_asked_for_in_order(rx, device):
     assert device.reads == 20
 
 
-def test_the_first_read_is_queued_before_the_start(rx, device):
-    order = []
-    rx.observe(lambda exchange: order.append(exchange.kind))
-    with rx.stream(block_samples=PACKET, limit_blocks=1):
-        pass
-    assert order == ["bulk", "out", "out"]
+def test_the_first_read_is_queued_before_the_start(device):
+    """The driver starts the device after it has slept, and the reader needs no longer here."""
+    begun = threading.Event()
+
+    class Queueing(CountingBackend):
+        def bulk_read(self, *arguments):
+            begun.set()
+            return super().bulk_read(*arguments)
+
+    class Patient(ThreadRuntime):
+        def sleep_ms(self, duration_ms):
+            assert begun.wait(5)
+            assert Request.STARTFX3 not in requests(device)
+
+    with Rx888.open(Queueing(device), Patient()) as rx:
+        with rx.stream(block_samples=PACKET, limit_blocks=1):
+            pass
+        assert requests(device) == [Request.STARTFX3, Request.STOPFX3]
+        begun.clear()
+        device.log.clear()
+        assert len(rx.primed_start(1024, timeout_ms=500)) == 1024
+        assert requests(device) == [Request.STARTFX3]
 
 
 def test_the_clock_is_set_only_when_a_rate_is_given(rx, device):
@@ -241,6 +257,20 @@ def test_left_stopped_is_for_programs_that_read_by_themselves(rx, device):
 
 
 # --- on a world ----------------------------------------------------------------------------------
+
+
+def test_on_a_world_the_first_block_is_there_before_the_buffers_are_full():
+    """Incident F12: a read that is queued after the start finds them full."""
+    with booted() as world:
+        rx = driver(world)
+        rx.start_adc(128_000_000)
+        assert len(rx.primed_start(1 << 20, timeout_ms=500)) == 1 << 20
+        rx.stop()
+        assert rx.stats().pib_errors == 0
+        rx.start()
+        world.sleep(1_000_000)
+        rx.stop()
+        assert rx.stats().pib_errors > 0
 
 
 @pytest.mark.parametrize("rate_hz", [16_000_000, 64_000_000, 128_000_000])
