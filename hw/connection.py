@@ -6,7 +6,6 @@ import errno
 from array import array
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from typing import Literal
 
 import usb.util
@@ -74,12 +73,8 @@ class Connection:
 
     @property
     def place(self) -> Selector:
-        """How to find this device again after a reset: by port path, and serial if chosen by it."""
-        ports = self._device.port_numbers
-        chosen = self._bus.selector
-        return replace(
-            chosen, bus=None, port_numbers=tuple(ports) if ports else chosen.port_numbers
-        )
+        """How to find this device again after a reset; see :meth:`hw.bus.Bus.place_of`."""
+        return self._bus.place_of(self._device)
 
     def close(self) -> None:
         """Release the interface and the handle; closing twice is harmless."""
