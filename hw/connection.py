@@ -190,7 +190,15 @@ class Connection:
         """
         self._bus.permit(Operation.RESET)
         with suppress(NoDeviceError):
-            self._told("port-reset", 0, self._device.reset)
+            self._told("port-reset", 0, self._reset)
+
+    def _reset(self) -> None:
+        try:
+            self._device.reset()
+        except OSError as failure:
+            # libusb's answer when what came back is not the same device.
+            if failure.errno != errno.ENOENT:
+                raise
 
     def _told(
         self, kind: Literal["clear-halt", "port-reset"], request: int, call: Callable[[], None]

@@ -258,9 +258,10 @@ def test_reads_into_a_buffer_of_the_callers(rx, device):
 
 def test_what_one_read_returned_is_not_changed_by_the_next(rx, device):
     first = rx.read(2048, timeout_ms=500)
-    device.bulk = b"\x07" * 1024
-    assert rx.read(2048, timeout_ms=500) == b"\x07" * 1024
+    device.bulk = b"\x07" * 4096
+    assert rx.read(2048, timeout_ms=500) == b"\x07" * 2048
     assert rx.read(1024, timeout_ms=500) == b"\x07" * 1024
+    assert rx.read(4096, timeout_ms=500) == b"\x07" * 4096
     assert first == b"\x01\x02" * 1024
 
 
@@ -513,6 +514,24 @@ def test_a_device_is_found_at_its_connector_and_not_at_a_like_numbered_one(devic
 
 
 @pytest.mark.usefixtures("sysfs")
+def test_a_device_that_stays_on_its_bus_is_found_at_its_connector_too(device, runtime):
+    device.ports = (1,)
+    granted = authority(RiskMode.AGGRESSIVE, Operation.RESET)
+    with Rx888.open(FakeBackend(device), runtime, authority=granted) as rx:
+        device.become(application=True)
+        assert rx.reacquire(IMAGE) is None
+
+
+@pytest.mark.usefixtures("sysfs")
+def test_the_ports_of_this_machine_are_not_asked_about_a_world(device, runtime):
+    device.ports = (1,)
+    with Rx888.open(WorldBackend(device), runtime) as rx:
+        rx.reset()
+        device.bus = 1
+        assert rx.reacquire(IMAGE) is not None
+
+
+@pytest.mark.usefixtures("sysfs")
 def test_a_port_chosen_at_one_speed_is_uploaded_to_at_the_other(runtime):
     rom = FakeDevice(application=False)
     rom.bus, rom.ports = 1, (5,)
@@ -566,7 +585,7 @@ def test_reset_counts_a_device_that_left_as_reset(rx, device):
         rx.reset()
 
 
-@pytest.mark.parametrize("fault", [0, errno.ENODEV])
+@pytest.mark.parametrize("fault", [0, errno.ENODEV, errno.ENOENT])
 def test_port_reset(rx, device, fault):
     device.reset_fault = fault
     rx.port_reset()

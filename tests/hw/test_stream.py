@@ -81,6 +81,7 @@ def test_blocks_are_int16_arrays_of_the_size_asked_for_in_order(rx, device):
 def test_the_first_read_is_queued_before_the_start(device):
     """The driver starts the device after it has slept, and the reader needs no longer here."""
     begun = threading.Event()
+    slept = []
 
     class Queueing(CountingBackend):
         def bulk_read(self, *arguments):
@@ -89,6 +90,7 @@ def test_the_first_read_is_queued_before_the_start(device):
 
     class Patient(ThreadRuntime):
         def sleep_ms(self, duration_ms):
+            slept.append(duration_ms)
             assert begun.wait(5)
             assert Request.STARTFX3 not in requests(device)
 
@@ -100,6 +102,7 @@ def test_the_first_read_is_queued_before_the_start(device):
         device.log.clear()
         assert len(rx.primed_start(1024, timeout_ms=500)) == 1024
         assert requests(device) == [Request.STARTFX3]
+    assert len(slept) == 2
 
 
 def test_the_clock_is_set_only_when_a_rate_is_given(rx, device):
