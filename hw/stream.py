@@ -118,7 +118,8 @@ class Stream:
     Args:
         device: the open driver.
         runtime: gives the reader its thread, or its task in a world.
-        rate_hz: sample clock in Hz, ``None`` to leave it as it is.
+        rate_hz: sample clock in Hz, ``None`` to leave it as it is. The first firmware sleeps 1 s in
+            STARTADC (incident F5): set its clock beforehand and wait.
         block_samples: samples a block, a multiple of 512 (one packet).
         depth: how many blocks are read ahead of the program; then the reader waits.
         limit_blocks: how many blocks there will be, ``None`` for no limit.

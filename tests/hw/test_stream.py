@@ -8,6 +8,7 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
+from hw import stream as stream_module
 from hw.errors import BadReplyError, DeniedError, DeviceTimeoutError, NoDeviceError, TransferError
 from hw.guard import Authority, HostState, RiskMode
 from hw.protocol import Request
@@ -198,6 +199,43 @@ def test_whatever_happens_the_device_is_left_stopped(rx, device, error):
     with pytest.raises(error), rx.stream(block_samples=PACKET):
         raise error
     assert requests(device)[-2:] == [Request.STARTFX3, Request.STOPFX3]
+
+
+def test_a_second_interrupt_while_the_reader_is_waited_for_does_not_prevent_the_stop(device):
+    class Impatient(ThreadRuntime):
+        def spawn(self, name, call):
+            handle = super().spawn(name, call)
+            handle.join = interrupted
+            return handle
+
+    def interrupted(timeout_ms):
+        raise KeyboardInterrupt
+
+    with Rx888.open(CountingBackend(device), Impatient()) as rx:
+        with pytest.raises(KeyboardInterrupt), rx.stream(block_samples=PACKET, limit_blocks=1):
+            raise KeyboardInterrupt
+        assert requests(device)[-1] == Request.STOPFX3
+
+
+def test_a_read_that_never_ends_is_a_time_out_and_the_device_is_stopped_all_the_same(
+    device, monkeypatch
+):
+    monkeypatch.setattr(stream_module, "READ_GRACE_MS", 0)
+    forever = threading.Event()
+
+    class Stuck(CountingBackend):
+        def bulk_read(self, *arguments):
+            forever.wait()
+            return 0
+
+    with Rx888.open(Stuck(device), ThreadRuntime()) as rx:
+        with (
+            pytest.raises(DeviceTimeoutError, match="the read itself does not end"),
+            rx.stream(block_samples=PACKET, timeout_ms=1) as stream,
+        ):
+            next(stream)
+        assert requests(device)[-1] == Request.STOPFX3
+    forever.set()
 
 
 def test_a_start_that_fails_is_followed_by_a_stop(rx, device):
