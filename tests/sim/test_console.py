@@ -8,7 +8,6 @@ import pytest
 
 from health import Outcome, Policy, Recovery
 from hw.protocol import Argument, DeviceInfo, GpifState, Request, UsbEvent
-from sim.board import CLK0_POWER_DOWN, REGISTER_CLK0_CONTROL, SI5351_ADDRESS
 from sim.chip.bootrom import RAM_BASE
 from sim.chip.usb import TransferStatus
 from sim.faults import Fault
@@ -35,6 +34,9 @@ from tests.sim.bench import (
     word,
 )
 
+SI5351_ADDRESS = 0xC0
+CLK0_CONTROL = 16
+CLK0_POWER_DOWN = 0x80
 CR = 0x0D
 TICK_MS = 100
 UNKNOWN_CODE = 0xCC
@@ -760,7 +762,7 @@ def test_a_recovery_without_a_clock_waits(world):
     debug_on(world)
     word(world, Request.STARTFX3)
     pause(world, 50)
-    world.chip.i2c.devices[SI5351_ADDRESS].write(REGISTER_CLK0_CONTROL, bytes([CLK0_POWER_DOWN]))
+    world.chip.i2c.devices[SI5351_ADDRESS].write(CLK0_CONTROL, bytes([CLK0_POWER_DOWN]))
     text = ""
     for _ in range(30):
         pause(world, 20)
