@@ -375,6 +375,8 @@ PROTOCOL_SITES = {
     ("streaming.clear_halt", "usb_flush_ep"),
     # RESETFX3
     ("vendor.reset", "device_reset"),
+    # bus reset, when a call of the teardown fails
+    ("app.fail_teardown", "device_reset"),
 }
 """The sites outside of the remedies: the protocol asks for each of them."""
 
