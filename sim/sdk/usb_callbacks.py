@@ -7,6 +7,8 @@ from sim.rtos_objects import Queue
 from sim.sdk.types import EventCallback, SetupCallback, UsbEvent
 from sim.sdk.usb_endpoint import EndpointCalls
 
+_USB2 = (UsbSpeed.HIGH, UsbSpeed.FULL)
+
 
 class UsbCallbacks(EndpointCalls):
     """The two callbacks, and what an event means to the driver itself.
@@ -52,7 +54,7 @@ class UsbCallbacks(EndpointCalls):
         first = setup.request_type | setup.request << 8 | setup.value << 16
         handled = callback(first, setup.index | setup.length << 16)
         if handled and transfer.status is DONE:
-            is_super = self.link_speed is UsbSpeed.SUPER
-            if not is_super or self.chip.options.ep0_complete_at_super_speed:
+            at_super_speed = self.chip.options.ep0_complete_at_super_speed
+            if self.link_speed in _USB2 or (at_super_speed and self.link_speed is UsbSpeed.SUPER):
                 self.raise_usb_event(UsbEvent.EP0_STAT_CPLT, 0)
         return handled
