@@ -81,7 +81,7 @@ class Options:
         "cyu3usb.h: GetEP0Data of 0 bytes is a bad argument and acknowledges nothing; the "
         "firmware's api.md says that 0 bytes work",
     ] = False
-    ep0_complete_at_super_speed: Annotated[
+    ep0_complete_events: Annotated[
         bool,
         "judgement: at super speed the status stage ends before the handler returns, so no "
         "EP0_STAT_CPLT event; at high and full speed there is always one",

@@ -54,7 +54,9 @@ class UsbCallbacks(EndpointCalls):
         first = setup.request_type | setup.request << 8 | setup.value << 16
         handled = callback(first, setup.index | setup.length << 16)
         if handled and transfer.status is DONE:
-            at_super_speed = self.chip.options.ep0_complete_at_super_speed
-            if self.link_speed in _USB2 or (at_super_speed and self.link_speed is UsbSpeed.SUPER):
+            at_super_speed = self.link_speed is UsbSpeed.SUPER
+            if self.link_speed in _USB2 or (
+                at_super_speed and self.chip.options.ep0_complete_events
+            ):
                 self.raise_usb_event(UsbEvent.EP0_STAT_CPLT, 0)
         return handled

@@ -513,7 +513,7 @@ def test_the_endpoints_packets_are_cut_to_the_speed(speed, packet_bytes):
 )
 def test_the_event_of_a_completed_request(speed, option, raised):
     """S131: for requests that the application handled; judgement: none at SuperSpeed."""
-    options = Options(usb_speed=speed, ep0_complete_at_super_speed=option)
+    options = Options(usb_speed=speed, ep0_complete_events=option)
     with booted(options=options) as world:
         events = []
         world.chip.sdk.usb_register_event_callback(lambda event, data: events.append(event))
