@@ -107,5 +107,9 @@ class UsbDevice:
         self.present = False
         if self.bulk is not None:
             self.bulk.detach()
+            # What it has asked for must not take the next session's data.
+            self.bulk.stream.withdraw()
+            if self.suspended:
+                self.bulk.resume()
         for transfer in list(self.control_in_flight):
             transfer.end(TransferStatus.NO_DEVICE)

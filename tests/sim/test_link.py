@@ -349,15 +349,17 @@ def test_a_bus_reset_ends_a_wait_for_data():
 
 
 def test_a_request_begun_before_a_bus_reset_answers_nobody():
-    """S131: a handler that outlasts the reset finds its request cancelled."""
+    """S131: a handler that outlasts the reset finds its request cancelled, without any wait."""
     answers = []
     with BareBench(options=STAYS) as bench:
 
         def handle(first, second) -> bool:
             bench.sdk.thread_sleep(30)
+            begun_ns = bench.now_ns
             answers.append(bench.sdk.usb_get_ep0_data(4)[0])
             answers.append(bench.sdk.usb_send_ep0_data(b"late"))
             bench.sdk.usb_ack_setup()
+            answers.append(bench.now_ns - begun_ns)
             return True
 
         def start() -> None:
@@ -370,7 +372,67 @@ def test_a_request_begun_before_a_bus_reset_answers_nobody():
         bench.run_until(SECOND_NS)
         request(bench, 1, data=b"1234", limit_ms=10)
         assert bench.host.port_reset(bench.host.device)
-        assert answers == [SdkStatus.XFER_CANCELLED, 0]
+        assert answers == [SdkStatus.XFER_CANCELLED, 0, 0]
+
+
+def test_a_bus_reset_takes_stale_replies_with_it():
+    """S131: every endpoint is flushed, so what incident F26 left queued is gone."""
+    with booted("fw-2.3", "none", options=STAYS) as world:
+        world.chip.ep0.desynchronised = True
+        assert request(world, Request.TESTFX3, length=4, into=True).reply != b"\x04\x02\x03\x00"
+        assert world.host.port_reset(world.host.device)
+        reply = request(world, Request.TESTFX3, length=4, into=True).reply
+        assert reply[:3] == b"\x04\x02\x03"
+
+
+def test_a_bus_reset_takes_the_configuration_before_the_event():
+    """S131: the driver is CONNECTED again when the application hears of it; halts are gone."""
+    with booted(options=STAYS) as world:
+        sdk = world.chip.sdk
+        seen = []
+        sdk.usb_register_event_callback(lambda event, data: seen.append(sdk.configuration))
+        sdk.halted_endpoints = frozenset({0x82})
+        sdk.u1_enabled = True
+        world.host.port_reset(world.host.device)
+        assert seen == [0, 0, 1]
+        assert (sdk.halted_endpoints, sdk.u1_enabled) == (frozenset(), False)
+
+
+def test_a_chip_that_resets_during_a_port_reset_is_not_waited_for():
+    """The device that the kernel reset is gone: it gives up at once and finds the boot ROM."""
+    with BareBench() as bench:
+
+        def on_event(event, data) -> None:
+            if event is UsbEvent.RESET:
+                bench.sdk.device_reset(False)
+
+        def start() -> None:
+            bench.sdk.usb_start()
+            bench.sdk.usb_register_event_callback(on_event)
+            register_descriptors(bench.sdk)
+            bench.sdk.connect_state(True, True)
+
+        bench.thread(start)
+        bench.run_until(SECOND_NS)
+        begun_ns = bench.now_ns
+        assert not bench.host.port_reset(bench.host.device)
+        assert bench.now_ns - begun_ns == 60 * MS
+        bench.run_until(bench.now_ns + SECOND_NS)
+        assert bench.host.device.function.product_id == BOOT_PRODUCT_ID
+
+
+def test_reads_that_a_reset_ended_do_not_take_the_next_sessions_data():
+    """What was asked for belongs to the old device."""
+    with booted(policy="none", options=STAYS) as world:
+        clocked(world)
+        old = world.host.device.bulk.submit(1 << 20)
+        assert world.host.port_reset(world.host.device)
+        assert old.status is TransferStatus.NO_DEVICE
+        clocked(world)
+        assert word(world, Request.STARTFX3) is DONE
+        pause(world, 50)
+        assert stats(world).dma_count == 8
+        assert world.chip.stream.flow.delivered_packets(world.now_ns) == 0
 
 
 # ---------------------------------------------------------------- suspend
@@ -396,6 +458,28 @@ def test_a_suspended_bus_carries_nothing_and_tells_the_firmware():
         assert alive(world)
         assert events == [(UsbEvent.SUSPEND, 0), (UsbEvent.RESUME, 0)]
         assert log_of(world)[-2:] == ["suspend", "resume"]
+
+
+@pytest.mark.parametrize("ending", ["bus reset", "disconnect", "chip reset"])
+def test_whatever_ends_the_device_ends_its_suspension(ending):
+    """USB 2.0 7.1.7.7: a reset wakes a suspended device; the new one streams."""
+    with booted(policy="none", options=STAYS) as world:
+        world.host.suspend(world.host.device)
+        assert world.chip.suspended
+        if ending == "chip reset":
+            world.chip.reset("device_reset")
+            assert not world.chip.suspended
+            return
+        if ending == "bus reset":
+            assert world.host.port_reset(world.host.device)
+        else:
+            world.host.disconnect()
+            world.host.reconnect()
+            pause(world, 500)
+        assert not world.chip.suspended
+        drain = streaming(world)
+        pause(world, 100)
+        assert drain.bytes > 10_000_000
 
 
 @pytest.mark.parametrize("halts", [False, True])

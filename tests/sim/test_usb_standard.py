@@ -276,6 +276,16 @@ def test_an_endpoint_is_halted_and_cleared(world):
     assert status_bits(world, STANDARD_ENDPOINT_IN, EP1) == b"\x00\x00"
 
 
+def test_a_new_configuration_clears_halts_and_alternate_settings(world):
+    """S131: endpoints are configured anew, which clears their stall."""
+    assert feature(world, StandardRequest.SET_FEATURE, STANDARD_ENDPOINT_OUT, 0, EP1) is DONE
+    ask(world, STANDARD_INTERFACE_OUT, StandardRequest.SET_INTERFACE, 3)
+    world.host.set_configuration(world.host.device, 1)
+    assert status_bits(world, STANDARD_ENDPOINT_IN, EP1) == b"\x00\x00"
+    setting = ask(world, STANDARD_INTERFACE_IN, StandardRequest.GET_INTERFACE, length=1)
+    assert setting.reply == b"\x00"
+
+
 def test_an_endpoint_has_the_halt_feature_alone(world):
     """USB 3.2 table 9-8."""
     assert feature(world, StandardRequest.SET_FEATURE, STANDARD_ENDPOINT_OUT, 1, EP1) is STALLED
