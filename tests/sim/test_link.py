@@ -641,3 +641,14 @@ def test_a_stall_is_not_a_dead_link():
         device = world.host.device
         assert request(world, 0xCC).status is STALLED
         assert world.host.device is device
+
+
+def test_a_device_whose_descriptor_is_too_short_is_not_used():
+    """Linux: 18 bytes or nothing; here stale data (incident F26) answers instead."""
+    with BenchWorld("fw-2.3", "none") as world:
+        world.chip.on_boot.append(
+            lambda program, sdk: setattr(sdk.chip.ep0, "desynchronised", True)
+        )
+        with pytest.raises(Exception, match="did not enumerate"):
+            world.boot()
+        assert log_of(world) == ["device descriptor read error"]
