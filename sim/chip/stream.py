@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 
+from hw.protocol import BULK_PACKET_SS_BYTES
 from sim.chip.flow import Flow
 from sim.chip.gpif import GpifState, GpifTable
 from sim.kernel import HARDWARE, World
@@ -26,6 +27,7 @@ class Stream:
         world: the clock.
         table: the decoded waveform table that the firmware loads.
         packet_ns: time of one bulk packet on the link.
+        packet_bytes: size of one bulk packet.
         wrong_producer_stalls, forced_stop_leaves_debris: see :class:`sim.options.Options`.
 
     Attributes:
@@ -38,14 +40,17 @@ class Stream:
         world: World,
         table: GpifTable,
         packet_ns: int,
+        packet_bytes: int = BULK_PACKET_SS_BYTES,
         *,
         wrong_producer_stalls: bool,
         forced_stop_leaves_debris: bool,
     ) -> None:
         self.world = world
         self.table = table
+        self.packet_bytes = packet_bytes
         self.flow = Flow(
             table,
+            packet_bytes=packet_bytes,
             packet_ns=packet_ns,
             wrong_producer_stalls=wrong_producer_stalls,
             forced_stop_leaves_debris=forced_stop_leaves_debris,
