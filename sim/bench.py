@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 from health import Policy
@@ -13,6 +14,7 @@ from sim.options import Options
 
 if TYPE_CHECKING:
     from hw.trace import Recorder
+    from sim.host.trouble import EndpointTrouble
 
 
 class Bench(World):
@@ -28,6 +30,8 @@ class Bench(World):
     Attributes:
         host: controller and cable.
         board: the RX888mk2; ``board.chip`` is its FX3.
+        backends: of the programs on this host, see :func:`sim.host.backend.get_backend`.
+        endpoint_trouble: what its controller does to EP1 when a fault wants it.
         programs: every firmware that was booted, in order.
     """
 
@@ -43,7 +47,8 @@ class Bench(World):
         self.revision = revision(firmware)
         self.policy = Policy.preset(policy) if isinstance(policy, str) else policy
         self.options = options or Options()
-        self.backend: Any = None
+        self.backends: dict[Hashable, Any] = {}
+        self.endpoint_trouble: EndpointTrouble | None = None
         self.programs: list[Firmware] = []
         self.host = HostController(self, self.options)
         self.board = Rx888(self, self.options, self._load)

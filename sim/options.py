@@ -46,6 +46,10 @@ class Options:
     packet_ns: Annotated[
         int, "published measurements: bulk at about 400 MB/s in practice, 1024 bytes a packet"
     ] = 2_560
+    permissions: Annotated[
+        bool,
+        "judgement: a udev rule lets programs open 04b4; off: opening the device answers EACCES",
+    ] = True
     control_setup_ns: Annotated[int, "assumed: from submission to SETUP at the device"] = 30_000
     control_status_ns: Annotated[int, "assumed: from the status stage to the caller"] = 20_000
     detach_notice_ms: Annotated[int, "assumed: from loss of the link to the host's notice"] = 1

@@ -40,6 +40,8 @@ class UsbDevice:
         bus, address: where the host put it.
         present: False once the host noticed that it is gone.
         bulk: EP1, when there is one.
+        configuration: the one that the host has set last; 0 is none.
+        claims: which open handle owns an interface, by its number.
     """
 
     def __init__(self, world: World, function: UsbFunction, address: int) -> None:
@@ -50,6 +52,8 @@ class UsbDevice:
         self.present = True
         self.bulk = None if function.stream is None else BulkIn(world, function.stream)
         self.control_in_flight: dict[ControlTransfer, None] = {}
+        self.configuration = CONFIGURATION_VALUE
+        self.claims: dict[int, object] = {}
 
     @property
     def is_application(self) -> bool:
@@ -205,27 +209,25 @@ class HostController:
         )
         transfer = ControlTransfer(world, setup, data, withholds)
         limit_ns = timeout_ms * MILLISECOND_NS if timeout_ms else None
-        started_ns = world.now_ns
+        started_ns = world._now
         in_flight = device.control_in_flight
         while in_flight and device.present:
-            left_ns = None if limit_ns is None else limit_ns - (world.now_ns - started_ns)
+            left_ns = None if limit_ns is None else limit_ns - (world._now - started_ns)
             if left_ns is not None and left_ns <= 0:
                 transfer.end(TransferStatus.CANCELLED)
                 return transfer
-            world.wait(next(iter(in_flight)).ended, left_ns)
+            ahead = next(iter(in_flight))
+            if world.wait(ahead.ended, left_ns):
+                in_flight.pop(ahead, None)
         if not device.present:
             transfer.end(TransferStatus.NO_DEVICE)
             return transfer
         in_flight[transfer] = None
-        # Off the list before those that wait for their turn run again.
-        transfer.ended.callbacks.append(lambda _: in_flight.pop(transfer, None))
-        due_ns = world.now_ns + self.options.control_setup_ns
-        arrival = world.alarm(due_ns, lambda: device.function.control(transfer), HARDWARE)
-        left_ns = None if limit_ns is None else limit_ns - (world.now_ns - started_ns)
+        left_ns = None if limit_ns is None else limit_ns - (world._now - started_ns)
+        due_ns = world._now + self.options.control_setup_ns
         try:
-            world.wait(transfer.ended, left_ns)
+            self._carry(device, transfer, due_ns, left_ns)
         finally:
-            arrival.cancel()
             in_flight.pop(transfer, None)
         if transfer.status is PENDING:
             transfer.end(TransferStatus.CANCELLED)
@@ -238,6 +240,24 @@ class HostController:
                 world.now_ns,
             )
         return transfer
+
+    def _carry(
+        self, device: UsbDevice, transfer: ControlTransfer, due_ns: int, left_ns: int | None
+    ) -> None:
+        """Let SETUP arrive at the device at ``due_ns``, and wait for the end of the transfer."""
+        world = self.world
+        take = device.function.control
+        if left_ns is None or due_ns <= world._now + left_ns:
+            began_ns = world._now
+            if world.skip_to(due_ns):
+                take(transfer)
+                world.wait(transfer.ended, None if left_ns is None else left_ns - due_ns + began_ns)
+                return
+        arrival = world.alarm(due_ns, lambda: take(transfer), HARDWARE)
+        try:
+            world.wait(transfer.ended, left_ns)
+        finally:
+            arrival.cancel()
 
     def port_reset(self, device: UsbDevice) -> bool:
         """Reset the port and configure the device again.
