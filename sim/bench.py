@@ -9,12 +9,17 @@ from health import Policy
 from sim.board import Rx888
 from sim.firmware import Firmware, image, program_of, revision
 from sim.host.controller import HostController
+from sim.host.virtual_time import VirtualTime
 from sim.kernel import World
+from sim.latest import Latest
 from sim.options import Options
 
 if TYPE_CHECKING:
     from hw.trace import Recorder
     from sim.host.trouble import EndpointTrouble
+
+PROGRAMS_KEPT = 64
+"""Each is a whole firmware with its threads."""
 
 
 class Bench(World):
@@ -32,7 +37,7 @@ class Bench(World):
         board: the RX888mk2; ``board.chip`` is its FX3.
         backends: of the programs on this host, see :func:`sim.host.backend.get_backend`.
         endpoint_trouble: what its controller does to EP1 when a fault wants it.
-        programs: every firmware that was booted, in order.
+        programs: the firmware that was booted, in order: the latest of them, and how many.
     """
 
     def __init__(
@@ -49,7 +54,7 @@ class Bench(World):
         self.options = options or Options()
         self.backends: dict[Hashable, Any] = {}
         self.endpoint_trouble: EndpointTrouble | None = None
-        self.programs: list[Firmware] = []
+        self.programs: Latest[Firmware] = Latest(PROGRAMS_KEPT)
         self.host = HostController(self, self.options)
         self.board = Rx888(self, self.options, self._load)
         self.chip = self.board.chip
@@ -69,6 +74,10 @@ class Bench(World):
         """The firmware that runs now, or None."""
         program = self.chip.program
         return program if isinstance(program, Firmware) else None
+
+    def virtual_time(self) -> VirtualTime:
+        """Put the time module on this world's clock: ``with world.virtual_time():``."""
+        return VirtualTime(self)
 
     @property
     def image(self) -> bytes:

@@ -8,8 +8,8 @@ the host's call returns before the handler acts and a stall issued later comes t
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import IntEnum
-from typing import NamedTuple
 
 from simpy.events import Event
 
@@ -31,7 +31,8 @@ PENDING = TransferStatus.PENDING
 DONE = TransferStatus.DONE
 
 
-class Setup(NamedTuple):
+@dataclass(slots=True)
+class Setup:
     """The eight bytes of a SETUP packet."""
 
     request_type: int

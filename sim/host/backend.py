@@ -338,9 +338,7 @@ class WorldBackend(usb.backend.IBackend):  # type: ignore[misc]
     iso_write = _refuse
 
 
-def get_backend(
-    world: Bench, *, process: str = "", pace: str = "calls", speed: float = 1.0
-) -> Any:  # noqa: ANN401 - pyusb has no types
+def get_backend(world: Bench, *, process: str = "", pace: str = "calls", speed: float = 1.0) -> Any:  # noqa: ANN401 - pyusb has no types
     """The pyusb backend of this world; the same object at each call, as libusb's is.
 
     Args:

@@ -20,10 +20,13 @@ from sim.chip.hardware import UsbFunction
 from sim.chip.usb import DONE, PENDING, ControlTransfer, Setup, TransferStatus
 from sim.host.endpoint import BulkIn
 from sim.kernel import HARDWARE, World
+from sim.latest import Latest
 from sim.options import Options
 from sim.tasks import Alarm
 
 MILLISECOND_NS = 1_000_000
+LOG_LINES = 10_000
+"""As many as a kernel's ring buffer holds, about."""
 SET_CONFIGURATION = Setup(
     STANDARD_DEVICE_OUT, StandardRequest.SET_CONFIGURATION, CONFIGURATION_VALUE, 0, 0
 )
@@ -80,14 +83,14 @@ class HostController:
         device: the enumerated device, or None.
         appeared: event of the next device that enumerates; a new one each time.
         changed: event of the next device that comes or goes; a new one each time.
-        log: (time in ns, text) of what the kernel would log.
+        log: (time in ns, text) of what the kernel would log, the latest lines.
     """
 
     def __init__(self, world: World, options: Options) -> None:
         self.world = world
         self.options = options
         self.device: UsbDevice | None = None
-        self.log: list[tuple[int, str]] = []
+        self.log: Latest[tuple[int, str]] = Latest(LOG_LINES)
         self.appeared = Event(world)
         self.changed = Event(world)
         self.withhold_data: Callable[[int], bool] | None = None

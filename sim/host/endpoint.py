@@ -17,7 +17,6 @@ from sim.chip.usb import TransferStatus
 from sim.kernel import HARDWARE, World
 from sim.tasks import Alarm
 
-
 HEALTHY = "healthy"
 FAILING = "failing"
 """Every read ends at once, with an I/O error."""

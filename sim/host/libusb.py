@@ -1,8 +1,8 @@
 """How libusb names what went wrong, as pyusb hands it on.
 
-Source: pyusb ``usb/backend/libusb1.py`` (codes and errno), libusb ``os/linux_usbfs.c`` (which of the
-kernel's refusals becomes which code). Where libusb says no more than "other error", pyusb leaves
-errno empty; here it is the kernel's own, so that programs and people see the cause.
+Source: pyusb ``usb/backend/libusb1.py`` (codes and errno), libusb ``os/linux_usbfs.c`` (which of
+the kernel's refusals becomes which code). Where libusb says no more than "other error", pyusb
+leaves errno empty; here it is the kernel's own, so that programs and people see the cause.
 """
 
 from __future__ import annotations
