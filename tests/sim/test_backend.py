@@ -148,9 +148,9 @@ def test_control_transfers_of_more_than_4096_bytes_are_refused_by_libusb(world):
 
 def test_replies_go_into_any_array(world):
     device = find(world)
-    words = array("H", [0, 0])
-    assert device.ctrl_transfer(0xC0, Request.TESTFX3, 0, 0, words) == 4
-    assert words.tobytes()[:3] == bytes([4, 2, 3])
+    reply = array("B", bytes(8))
+    assert device.ctrl_transfer(0xC0, Request.TESTFX3, 0, 0, reply) == 4
+    assert bytes(reply) == bytes([4, 2, 3, 0]) + bytes(4)
     send(device, Request.STARTADC, 64 * MHZ)
     send(device, Request.STARTFX3)
     samples = array("h", bytes(4096))
