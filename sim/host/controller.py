@@ -19,7 +19,7 @@ from hw.protocol import (
 from sim.chip.hardware import UsbFunction
 from sim.chip.usb import DONE, PENDING, ControlTransfer, Setup, TransferStatus
 from sim.host.endpoint import BulkIn
-from sim.kernel import HARDWARE, World
+from sim.kernel import FOREVER_NS, HARDWARE, World
 from sim.latest import Latest
 from sim.options import Options
 from sim.tasks import Alarm
@@ -211,25 +211,23 @@ class HostController:
             bool(data) and self.withhold_data is not None and self.withhold_data(setup.request)
         )
         transfer = ControlTransfer(world, setup, data, withholds)
-        limit_ns = timeout_ms * MILLISECOND_NS if timeout_ms else None
         started_ns = world._now
+        end_ns = started_ns + timeout_ms * MILLISECOND_NS if timeout_ms else FOREVER_NS
         in_flight = device.control_in_flight
-        while in_flight and device.present:
-            left_ns = None if limit_ns is None else limit_ns - (world._now - started_ns)
-            if left_ns is not None and left_ns <= 0:
-                transfer.end(TransferStatus.CANCELLED)
-                return transfer
-            ahead = next(iter(in_flight))
-            if world.wait(ahead.ended, left_ns):
-                in_flight.pop(ahead, None)
+        if in_flight and not self._has_turn(device, end_ns):
+            transfer.end(TransferStatus.CANCELLED)
+            return transfer
         if not device.present:
             transfer.end(TransferStatus.NO_DEVICE)
             return transfer
         in_flight[transfer] = None
-        left_ns = None if limit_ns is None else limit_ns - (world._now - started_ns)
         due_ns = world._now + self.options.control_setup_ns
         try:
-            self._carry(device, transfer, due_ns, left_ns)
+            if due_ns <= end_ns and world.skip_to(due_ns):
+                self._deliver(device, transfer)
+                world.wait(transfer.ended, end_ns - due_ns if timeout_ms else None)
+            else:
+                self._deliver_later(device, transfer, due_ns, end_ns)
         finally:
             in_flight.pop(transfer, None)
         if transfer.status is PENDING:
@@ -244,23 +242,31 @@ class HostController:
             )
         return transfer
 
-    def _carry(
-        self, device: UsbDevice, transfer: ControlTransfer, due_ns: int, left_ns: int | None
+    def _has_turn(self, device: UsbDevice, end_ns: int) -> bool:
+        """Wait for those ahead; True when there are none any more, or no device."""
+        world, in_flight = self.world, device.control_in_flight
+        while in_flight and device.present:
+            if world._now >= end_ns:
+                return False
+            ahead = next(iter(in_flight))
+            limit_ns = None if end_ns == FOREVER_NS else end_ns - world._now
+            if world.wait(ahead.ended, limit_ns):
+                # Whoever sent it may run only after this one.
+                in_flight.pop(ahead, None)
+        return True
+
+    def _deliver_later(
+        self, device: UsbDevice, transfer: ControlTransfer, due_ns: int, end_ns: int
     ) -> None:
-        """Let SETUP arrive at the device at ``due_ns``, and wait for the end of the transfer."""
         world = self.world
-        take = device.function.control
-        if left_ns is None or due_ns <= world._now + left_ns:
-            began_ns = world._now
-            if world.skip_to(due_ns):
-                take(transfer)
-                world.wait(transfer.ended, None if left_ns is None else left_ns - due_ns + began_ns)
-                return
-        arrival = world.alarm(due_ns, lambda: take(transfer), HARDWARE)
+        arrival = world.alarm(due_ns, lambda: self._deliver(device, transfer), HARDWARE)
         try:
-            world.wait(transfer.ended, left_ns)
+            world.wait(transfer.ended, None if end_ns == FOREVER_NS else end_ns - world._now)
         finally:
             arrival.cancel()
+
+    def _deliver(self, device: UsbDevice, transfer: ControlTransfer) -> None:
+        device.function.control(transfer)
 
     def port_reset(self, device: UsbDevice) -> bool:
         """Reset the port and configure the device again.
