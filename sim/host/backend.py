@@ -257,7 +257,10 @@ class WorldBackend(usb.backend.IBackend):  # type: ignore[misc]
         if not is_in:
             return length
         reply = transfer.reply[:length]
-        memoryview(data).cast("B")[: len(reply)] = reply
+        view = memoryview(data)
+        if view.itemsize != 1:
+            view = view.cast("B")
+        view[: len(reply)] = reply
         return len(reply)
 
     def _kernel_request(self, dev_handle: Handle, setup: Setup) -> None:
