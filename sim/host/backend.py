@@ -12,8 +12,6 @@ from __future__ import annotations
 from array import array
 from typing import TYPE_CHECKING, Any
 
-import usb.backend
-
 from hw.protocol import (
     BULK_IN_ENDPOINT,
     DIRECTION_IN,
@@ -27,17 +25,11 @@ from hw.protocol import (
     StandardRequest,
 )
 from sim.chip.usb import DONE, Setup, TransferStatus
-from sim.host.controller import PORT, HostController, UsbDevice
-from sim.host.descriptors import (
-    ConfigurationDescriptor,
-    DeviceDescriptor,
-    EndpointDescriptor,
-    InterfaceDescriptor,
-    configuration,
-    device_bytes,
-)
+from sim.host.controller import UsbDevice
+from sim.host.descriptors import configuration
 from sim.host.endpoint import FAILING, HEALTHY, SILENT, BulkIn
 from sim.host.libusb import Failure, kernel_request_error, transfer_error
+from sim.host.listing import Listing
 from sim.host.usbfs import (
     Handle,
     check_recipient,
@@ -58,72 +50,23 @@ CONTROL_BYTES_MAX = 4096
 KERNEL_TIMEOUT_MS = 5_000
 """Of the requests that the kernel makes itself (Linux, USB_CTRL_SET_TIMEOUT)."""
 MILLISECOND_NS = 1_000_000
-SPEED_HIGH, SPEED_SUPER = 3, 4
-"""libusb's numbers."""
 
 
-class WorldBackend(usb.backend.IBackend):  # type: ignore[misc]
+class WorldBackend(Listing):
     """The host of one world as one program sees it.
 
     Args:
         world: the bench.
         process: name of the program; each process has a backend of its own.
-
-    Attributes:
-        fx3loop_world: the world; the guard tells a simulation from real hardware by it.
     """
 
     def __init__(self, world: Bench, process: str = "") -> None:
-        super().__init__()
-        self.fx3loop_world = world
+        super().__init__(world)
         self.process = process
-        self.host: HostController = world.host
 
     def wait_for_change(self, limit_ms: int) -> None:
         """Wait until a device comes or goes: what libusb calls hotplug, and pyusb lacks."""
         self.fx3loop_world.wait(self.host.changed, limit_ms * MILLISECOND_NS)
-
-    # ------------------------------------------------------------ descriptors
-
-    def enumerate_devices(self) -> list[UsbDevice]:
-        """The devices that programs can see."""
-        return [] if self.host.device is None else [self.host.device]
-
-    def get_parent(self, dev: UsbDevice) -> None:
-        """No hub is modelled."""
-
-    def get_device_descriptor(self, dev: UsbDevice) -> DeviceDescriptor:
-        """The device descriptor, with bus, address, port and speed."""
-        speed = SPEED_SUPER if dev.function.super_speed else SPEED_HIGH
-        return DeviceDescriptor.parse(device_bytes(dev), dev.bus, dev.address, PORT, speed)
-
-    def get_configuration_descriptor(self, dev: UsbDevice, config: int) -> ConfigurationDescriptor:
-        """The one configuration; ENOENT past it."""
-        if config:
-            raise Failure.NOT_FOUND.error()
-        return configuration(dev).descriptor
-
-    def get_interface_descriptor(
-        self, dev: UsbDevice, intf: int, alt: int, config: int
-    ) -> InterfaceDescriptor:
-        """An interface; IndexError past the last one, which ends pyusb's search."""
-        self.get_configuration_descriptor(dev, config)
-        interfaces = configuration(dev).interfaces
-        if intf >= len(interfaces):
-            raise IndexError(f"Invalid interface index {intf}")
-        if alt:
-            raise IndexError(f"Invalid alternate setting index {alt}")
-        return interfaces[intf].descriptor
-
-    def get_endpoint_descriptor(
-        self, dev: UsbDevice, ep: int, intf: int, alt: int, config: int
-    ) -> EndpointDescriptor:
-        """An endpoint; IndexError past the last one."""
-        self.get_interface_descriptor(dev, intf, alt, config)
-        endpoints = configuration(dev).interfaces[intf].endpoints
-        if ep >= len(endpoints):
-            raise IndexError(f"Invalid endpoint index {ep}")
-        return endpoints[ep]
 
     # ------------------------------------------------------------ handles
 
