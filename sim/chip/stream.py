@@ -114,15 +114,14 @@ class Stream:
         """Let the host read at once what comes smoothly, where nothing else happens before.
 
         Args:
-            asked: packets that the host has asked for so far, as it believes.
+            asked: packets that this reader knows to be asked for so far. Where others have asked
+                too, or a hold has taken it back, the stream is not its own.
             packets: how many more it wants.
             limit_ns: how long it waits for them.
 
         Returns:
             True when they have come, and the clock stands there; False when nothing was done.
         """
-        if self._held is not None:
-            return False
         world, alarm = self.world, self._pib_alarm
         due_ns = self.flow.smooth_read(world._now, asked, packets)
         if due_ns is None or due_ns > world._now + limit_ns:

@@ -93,7 +93,7 @@ class Drain:
         self._returns_ns.clear()
         self._cancel_alarm()
         self.stream.withdraw()
-        self.bulk.plan_again()
+        self.stream.on_change = self.bulk.plan
 
     def _queue(self, transfers: int) -> None:
         self._queued += transfers

@@ -89,8 +89,7 @@ class BulkIn:
         self.health = HEALTHY
         self.cleared_at_packet = self.asked
         self._alarm: Alarm | None = None
-        self._planner = self.plan
-        stream.on_change = self._planner
+        stream.on_change = self.plan
 
     def skip_read(self, length: int, limit_ns: int) -> int | None:
         """Let a read pass at once where the stream runs smoothly and nothing else is due.
@@ -106,10 +105,8 @@ class BulkIn:
         packets, rest = divmod(length, self.packet_bytes)
         if rest or not packets or self.queue or self.health != HEALTHY or not self.skips_ahead:
             return None
-        stream, first = self.stream, self.asked
-        if stream.on_change is not self._planner:
-            return None
-        if not stream.skip_read(first, packets, limit_ns):
+        first = self.asked
+        if not self.stream.skip_read(first, packets, limit_ns):
             return None
         self.asked = first + packets
         return first
@@ -169,10 +166,6 @@ class BulkIn:
         self._cancel_alarm()
         while self.queue:
             self.queue.popleft().end(TransferStatus.NO_DEVICE, 0)
-
-    def plan_again(self) -> None:
-        """The stream's changes concern this queue again, after a drain."""
-        self.stream.on_change = self._planner
 
     def plan(self) -> None:
         """Set the alarm for the read at the head, as things stand now."""

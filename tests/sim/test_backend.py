@@ -6,6 +6,8 @@ import errno
 import random
 import struct
 from array import array
+from contextlib import suppress
+from itertools import pairwise
 
 import pytest
 import usb.backend
@@ -17,7 +19,9 @@ from hw.rx888 import Rx888
 from hw.trace import Recorder
 from sim.faults import Fault
 from sim.host.backend import WorldBackend, get_backend
+from sim.host.drain import Drain
 from sim.host.runtime import WorldRuntime
+from sim.kernel import World
 from sim.options import Options
 from sim.samples import PERIOD_BYTES, counter_samples, fill
 from sim.world import BenchWorld
@@ -327,6 +331,99 @@ def test_most_reads_of_a_steady_stream_pass_at_once(world, monkeypatch):
     assert abs(world.now_ns - before_ns - 1000 * 512_000) < 2_000  # 64 MHz as the Si5351 makes it
     # Only where something else happens first, such as the main loop's 10 Hz.
     assert len(queued) < 20
+
+
+@pytest.mark.parametrize("jitter_ns", [0, 200_000])
+def test_reads_beside_a_drain_are_not_its_packets(jitter_ns):
+    """What the drain has asked for comes first; afterwards reads pass at once again."""
+    seen = []
+    for skips_ahead in (True, False):
+        with booted() as world:
+            device = started(world)
+            bulk = world.host.device.bulk
+            bulk.skips_ahead = skips_ahead
+            drain = Drain(world, world.host.device, depth=2, jitter_ns=jitter_ns)
+            drain.start()
+            ends = []
+            for _ in range(20):
+                with suppress(usb.core.USBTimeoutError):
+                    ends.append(len(device.read(EP1, 16_384, timeout=3)))
+                ends.append((world.now_ns, drain.bytes))
+            drain.stop()
+            ends += [(hash(bytes(device.read(EP1, 65_536))), world.now_ns) for _ in range(20)]
+            seen.append(ends)
+    assert seen[0] == seen[1]
+
+
+def test_a_host_that_takes_nothing_gives_no_read_any_data(world):
+    device = started(world)
+    bulk = world.host.device.bulk
+    bulk.pause()
+    for _ in range(3):
+        with pytest.raises(usb.core.USBTimeoutError):
+            device.read(EP1, 16_384, timeout=5)
+    bulk.resume()
+    assert len(device.read(EP1, 65_536)) == 65_536
+
+
+def test_the_clock_never_leaves_an_alarm_behind(world):
+    device = started(world)
+    for _ in range(200):
+        device.read(EP1, 65_536)
+        assert all(
+            at_ns >= world.now_ns
+            for at_ns, _, _, due in world._queue
+            if getattr(due, "callback", None) is not None
+        )
+
+
+@pytest.mark.parametrize("second_ns", [99, 100, 101])
+def test_time_is_skipped_only_where_nothing_else_is_due(second_ns):
+    world = World()
+    called = []
+    passed_over = world.alarm(50, lambda: called.append("passed over"))
+    world.alarm(second_ns, lambda: called.append("second"))
+    assert not world.skip_to(100)
+    assert world.skip_to(100, passed_over) == (second_ns > 100)
+    assert world.now_ns == (100 if second_ns > 100 else 0)
+    assert not called
+    world.close()
+
+
+def test_what_was_cancelled_does_not_hold_time_up():
+    with World() as world:
+        world.alarm(50, lambda: None).cancel()
+        world.alarm(60, lambda: None).cancel()
+        assert world.skip_to(100)
+        assert world.now_ns == 100
+        world.alarm(200, lambda: None)
+        assert not world.skip_to(200)
+        assert world.skip_to(199)
+
+
+def test_tasks_do_not_skip_time_because_others_may_share_their_instant(world):
+    seen = []
+    world.spawn("task", lambda: seen.append(world.skip_to(world.now_ns + 1)))
+    pause(world, 1)
+    assert seen == [False]
+
+
+def test_control_requests_of_many_programs_take_turns(world):
+    """The kernel carries one after the other, in the order in which they came."""
+    device = find(world)
+    ended: list[tuple[str, int]] = []
+
+    def ask(name: str) -> None:
+        device.ctrl_transfer(0xC0, Request.TESTFX3, 0, 0, 4)
+        ended.append((name, world.now_ns))
+
+    for number in range(5):
+        world.spawn(f"task {number}", lambda number=number: ask(f"task {number}"))
+    ask("main")
+    pause(world, 1)
+    names, times = zip(*ended, strict=True)
+    assert names == ("main", *(f"task {number}" for number in range(5)))
+    assert {after - before for before, after in pairwise(times)} == {50_000}
 
 
 def test_the_program_that_stops_reading_meets_the_same_errors(world):
