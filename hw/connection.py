@@ -1,5 +1,6 @@
 """One claimed device: transfers with the guard before them and typed errors behind them."""
 
+import errno
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal
@@ -196,7 +197,7 @@ class Connection:
         error = None
         try:
             with usb_errors("port reset"):
-                self._device.reset()
+                self._reset()
         except NoDeviceError:
             return
         except DeviceError as failure:
@@ -204,6 +205,14 @@ class Connection:
             raise
         finally:
             self._tell("port-reset", 0, 0, 0, b"", 0, b"", 0, error, began_ns)
+
+    def _reset(self) -> None:
+        try:
+            self._device.reset()
+        except OSError as failure:
+            # libusb's answer when what came back is not the same device.
+            if failure.errno != errno.ENOENT:
+                raise
 
     def _tell(
         self,

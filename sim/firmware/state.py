@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 
 from health import Event, Health, Policy
 from hw.protocol import HARDWARE_UNKNOWN
+from sim.latest import Latest
 
 if TYPE_CHECKING:
     from hw.trace import Recorder
     from sim.chip.gpif import GpifTable
     from sim.firmware.revisions import Revision
     from sim.sdk import Sdk
+
+REMEDIES_KEPT = 10_000
 
 
 class FirmwareState:
@@ -30,7 +33,7 @@ class FirmwareState:
         active: the application is started (SET_CONFIGURATION).
         in_callback: the USB thread is inside a setup or event callback.
         callback_since_ms: since which tick.
-        remedies_applied: (time in ns, level) of every remedy begun.
+        remedies_applied: (time in ns, level) of the latest remedies begun, and how many.
     """
 
     sdk: Sdk
@@ -51,7 +54,7 @@ class FirmwareState:
         self.hang_main_requested = False
         self.streaming_faults = 0
         self.on_ready: Callable[[], None] | None = None
-        self.remedies_applied: list[tuple[int, int]] = []
+        self.remedies_applied: Latest[tuple[int, int]] = Latest(REMEDIES_KEPT)
         self.reset_counters()
 
     def reset_counters(self) -> None:
