@@ -66,6 +66,10 @@ class Options:
     packet_fs_ns: Annotated[
         int, "USB 2.0 5.8.4: at most 19 packets of 64 bytes a frame at full speed"
     ] = 52_632
+    permissions: Annotated[
+        bool,
+        "judgement: a udev rule lets programs open 04b4; off: opening the device answers EACCES",
+    ] = True
     control_setup_ns: Annotated[int, "assumed: from submission to SETUP at the device"] = 30_000
     control_status_ns: Annotated[int, "assumed: from the status stage to the caller"] = 20_000
     detach_notice_ms: Annotated[int, "assumed: from loss of the link to the host's notice"] = 1

@@ -147,9 +147,9 @@ class Queue:
         if not self._messages:
             if wait_ticks == NO_WAIT:
                 return QUEUE_EMPTY, None
-            if self.timers.is_caller():
-                return WAIT_ERROR, None
             thread = self.rtos.current()
+            if thread is self.timers.thread:
+                return WAIT_ERROR, None
             self._waiters.append(thread)
             if self.rtos.block(wait_ticks, self) == TIMED_OUT or not self._messages:
                 return QUEUE_EMPTY, None

@@ -17,10 +17,12 @@ from sim.chip.hardware import SPEEDS, Hardware, UsbFunction
 from sim.chip.i2c import I2cBus
 from sim.chip.usb import Ep0, UsbSpeed
 from sim.kernel import World
+from sim.latest import Latest
 from sim.options import Options
 from sim.rtos import Rtos, Thread
 from sim.sdk import Sdk
 
+RESETS_KEPT = 10_000
 SYSTEM_THREAD_PRIORITY = 0
 """CyFxApplicationDefine runs at priority 0 (S131 system/cyu3system.c)."""
 
@@ -65,8 +67,8 @@ class Fx3(Hardware):
             runs into nothing and stays silent until the power goes.
 
     Attributes:
-        resets: every reset so far.
-        spins: (time in ns, thread) of every spin that began.
+        resets: the latest resets, and how many there were.
+        spins: (time in ns, thread) of the latest spins that began.
         on_boot: called with the program and its SDK before the firmware's first instruction.
         on_reset: called after a reset, before the boot ROM attaches.
     """
@@ -81,8 +83,8 @@ class Fx3(Hardware):
     ) -> None:
         super().__init__(world, options, i2c, gpio_inputs)
         self.load = load
-        self.resets: list[Reset] = []
-        self.spins: list[tuple[int, str]] = []
+        self.resets: Latest[Reset] = Latest(RESETS_KEPT)
+        self.spins: Latest[tuple[int, str]] = Latest(RESETS_KEPT)
         self.on_boot: list[Callable[[Program, Sdk], None]] = []
         self.on_reset: list[Callable[[Reset], None]] = []
         self.powered = False

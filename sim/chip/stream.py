@@ -126,6 +126,30 @@ class Stream:
         if self._pib_alarm is None:
             self._watch_pib()
 
+    def skip_read(self, asked: int, packets: int, limit_ns: int) -> bool:
+        """Let the host read at once what comes smoothly, where nothing else happens before.
+
+        Args:
+            asked: packets that this reader knows to be asked for so far. Where others have asked
+                too, or a hold has taken it back, the stream is not its own.
+            packets: how many more it wants.
+            limit_ns: how long it waits for them.
+
+        Returns:
+            True when they have come, and the clock stands there; False when nothing was done.
+        """
+        world, alarm = self.world, self._pib_alarm
+        due_ns = self.flow.smooth_read(world._now, asked, packets)
+        if due_ns is None or due_ns > world._now + limit_ns:
+            return False
+        # With more asked for the next PIB error comes later than the last of these packets.
+        if not world.skip_to(due_ns, alarm):
+            return False
+        self.flow.smooth_credit(packets, due_ns)
+        if alarm is not None and alarm.at_ns <= due_ns:
+            self._watch_pib()
+        return True
+
     def withdraw(self) -> int:
         """The host cancels what it asked for; returns the packets withdrawn."""
         if self._held is not None:

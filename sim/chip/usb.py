@@ -51,7 +51,7 @@ PENDING = TransferStatus.PENDING
 DONE = TransferStatus.DONE
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Setup:
     """The eight bytes of a SETUP packet."""
 

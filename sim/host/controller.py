@@ -18,11 +18,14 @@ from sim.host.device import PORT as PORT
 from sim.host.device import Descriptors
 from sim.host.device import UsbDevice as UsbDevice
 from sim.host.enumeration import Enumeration, EnumerationFailed
-from sim.kernel import HARDWARE, World
+from sim.kernel import FOREVER_NS, HARDWARE, World
+from sim.latest import Latest
 from sim.options import Options
 from sim.tasks import Alarm
 
 MILLISECOND_NS = 1_000_000
+LOG_LINES = 10_000
+"""As many as a kernel's ring buffer holds, about."""
 SET_CONFIGURATION_TIMEOUT_MS = 5_000
 """USB_CTRL_SET_TIMEOUT of the Linux kernel."""
 
@@ -38,7 +41,7 @@ class HostController:
         device: the enumerated device, or None.
         appeared: event of the next device that enumerates; a new one each time.
         changed: event of the next device that comes or goes; a new one each time.
-        log: (time in ns, text) of what the kernel would log.
+        log: (time in ns, text) of what the kernel would log, the latest lines.
         vbus: turns the port's supply on or off; the bench connects it to the board.
     """
 
@@ -46,7 +49,7 @@ class HostController:
         self.world = world
         self.options = options
         self.device: UsbDevice | None = None
-        self.log: list[tuple[int, str]] = []
+        self.log: Latest[tuple[int, str]] = Latest(LOG_LINES)
         self.appeared = Event(world)
         self.changed = Event(world)
         self.withhold_data: Callable[[int], bool] | None = None
@@ -221,28 +224,24 @@ class HostController:
             bool(data) and self.withhold_data is not None and self.withhold_data(setup.request)
         )
         transfer = ControlTransfer(world, setup, data, withholds)
-        limit_ns = timeout_ms * MILLISECOND_NS if timeout_ms else None
-        started_ns = world.now_ns
+        started_ns = world._now
+        end_ns = started_ns + timeout_ms * MILLISECOND_NS if timeout_ms else FOREVER_NS
         in_flight = device.control_in_flight
-        while in_flight and device.present:
-            left_ns = None if limit_ns is None else limit_ns - (world.now_ns - started_ns)
-            if left_ns is not None and left_ns <= 0:
-                transfer.end(TransferStatus.CANCELLED)
-                return transfer
-            world.wait(next(iter(in_flight)).ended, left_ns)
+        if in_flight and not self._has_turn(device, end_ns):
+            transfer.end(TransferStatus.CANCELLED)
+            return transfer
         if not device.present:
             transfer.end(TransferStatus.NO_DEVICE)
             return transfer
         in_flight[transfer] = None
-        # Off the list before those that wait for their turn run again.
-        transfer.ended.callbacks.append(lambda _: in_flight.pop(transfer, None))
-        due_ns = world.now_ns + self.options.control_setup_ns
-        arrival = world.alarm(due_ns, lambda: self._deliver(device, transfer), HARDWARE)
-        left_ns = None if limit_ns is None else limit_ns - (world.now_ns - started_ns)
+        due_ns = world._now + self.options.control_setup_ns
         try:
-            world.wait(transfer.ended, left_ns)
+            if due_ns <= end_ns and world.skip_to(due_ns):
+                self._deliver(device, transfer)
+                world.wait(transfer.ended, end_ns - due_ns if timeout_ms else None)
+            else:
+                self._deliver_later(device, transfer, due_ns, end_ns)
         finally:
-            arrival.cancel()
             in_flight.pop(transfer, None)
         if transfer.status is PENDING:
             transfer.end(TransferStatus.CANCELLED)
@@ -255,6 +254,29 @@ class HostController:
                 world.now_ns,
             )
         return transfer
+
+    def _has_turn(self, device: UsbDevice, end_ns: int) -> bool:
+        """Wait for those ahead; True when there are none any more, or no device."""
+        world, in_flight = self.world, device.control_in_flight
+        while in_flight and device.present:
+            if world._now >= end_ns:
+                return False
+            ahead = next(iter(in_flight))
+            limit_ns = None if end_ns == FOREVER_NS else end_ns - world._now
+            if world.wait(ahead.ended, limit_ns):
+                # Whoever sent it may run only after this one.
+                in_flight.pop(ahead, None)
+        return True
+
+    def _deliver_later(
+        self, device: UsbDevice, transfer: ControlTransfer, due_ns: int, end_ns: int
+    ) -> None:
+        world = self.world
+        arrival = world.alarm(due_ns, lambda: self._deliver(device, transfer), HARDWARE)
+        try:
+            world.wait(transfer.ended, None if end_ns == FOREVER_NS else end_ns - world._now)
+        finally:
+            arrival.cancel()
 
     def _deliver(self, device: UsbDevice, transfer: ControlTransfer) -> None:
         if not device.suspended:

@@ -52,6 +52,7 @@ class UsbDevice:
         suspended: the host has suspended its port: no transfer is carried.
         configuration: what the kernel set last.
         bulk: EP1, when there is one.
+        claims: which open handle owns an interface, by its number.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class UsbDevice:
             else BulkIn(world, function.stream, function.stream.packet_bytes)
         )
         self.control_in_flight: dict[ControlTransfer, None] = {}
+        self.claims: dict[int, object] = {}
 
     @property
     def is_application(self) -> bool:
