@@ -44,10 +44,6 @@ class TimerThread:
             self._idle = True
             self.rtos.block(0xFFFF_FFFF, None)
 
-    def is_caller(self) -> bool:
-        """True when the code that asks runs inside a timer callback."""
-        return self.rtos.running is self.thread and self.rtos.in_thread()
-
 
 class Mutex:
     """A ThreadX mutex without priority inheritance."""

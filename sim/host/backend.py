@@ -27,7 +27,7 @@ from hw.protocol import (
 from sim.chip.usb import DONE, Setup, TransferStatus
 from sim.host.controller import UsbDevice
 from sim.host.descriptors import configuration
-from sim.host.endpoint import FAILING, HEALTHY, SILENT, BulkIn
+from sim.host.endpoint import FAILING, SILENT, BulkIn
 from sim.host.libusb import Failure, kernel_request_error, transfer_error
 from sim.host.listing import Listing
 from sim.host.usbfs import (
@@ -156,11 +156,10 @@ class WorldBackend(Listing):
             STANDARD_ENDPOINT_OUT, StandardRequest.CLEAR_FEATURE, FEATURE_ENDPOINT_HALT, ep, 0
         )
         self._kernel_request(dev_handle, setup)
-        was_healthy = bulk.health == HEALTHY
         bulk.mend()
         trouble = self.fx3loop_world.endpoint_trouble
         if trouble is not None:
-            trouble.after_clear_halt(bulk, was_healthy, had_data)
+            trouble.after_clear_halt(bulk, had_data)
 
     def reset_device(self, dev_handle: Handle) -> None:
         """Port reset; claims are given up first.

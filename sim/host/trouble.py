@@ -48,9 +48,12 @@ class EndpointTrouble:
         if full == BUFFER_COUNT and self._strikes_now(LATE_READ):
             bulk.health = FAILING
 
-    def after_clear_halt(self, bulk: BulkIn, was_healthy: bool, had_data: bool) -> None:
-        """A clear-halt has ended: one that nothing called for may break what it should mend."""
-        if was_healthy and had_data and self._strikes_now(CLEAR_HALT):
+    def after_clear_halt(self, bulk: BulkIn, had_data: bool) -> None:
+        """A clear-halt has ended: amid data nothing called for it, and it may break the endpoint.
+
+        A failing endpoint gets no data, so the clear-halt that mends it is never of that kind.
+        """
+        if had_data and self._strikes_now(CLEAR_HALT):
             bulk.health = FAILING
 
     def after_close(self, bulk: BulkIn) -> None:
