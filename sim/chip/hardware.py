@@ -60,6 +60,7 @@ class Hardware(ABC):
 
     Attributes:
         on_bus_reset: told of a reset of the USB bus; the driver's ISR.
+        on_pin: the board, told of each level that a pin is driven to.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Hardware(ABC):
             world, options.watchdog_clock_ppm, lambda: self.reset("watchdog")
         )
         self.on_bus_reset: Callable[[], None] | None = None
+        self.on_pin: Callable[[int, bool], None] = lambda pin, level: None
         self.ep0 = Ep0()
         self._clock_hz: Rate = None
         self._boots = 0
