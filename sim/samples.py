@@ -1,25 +1,216 @@
-"""What the samples of a stream are: a 16-bit counter of what was delivered.
+"""What the samples of a stream are: what the ADC makes of a tone and noise, or a counter.
 
-It numbers the packets that reached the host, so it shows whether a reader lost or doubled any;
-samples that the device itself lost leave no gap in it.
+A sample's value depends on its place in the ADC's own stream, on the front end at that moment and
+on the world's seed, so what the device lost is missing in the data, and what a program reads twice
+is the same twice. A block that repeats is made once for each setting; reading is copying from it.
 """
 
 from __future__ import annotations
 
-from hw.protocol import BULK_PACKET_SS_BYTES, SAMPLE_BYTES
+from collections import OrderedDict
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
 
-SAMPLES_PER_PACKET = BULK_PACKET_SS_BYTES // SAMPLE_BYTES
+from hw.protocol import SAMPLE_BYTES
+from sim.front_end import Pin
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from sim.chip.flow import Flow
+    from sim.chip.hardware import Hardware
+    from sim.front_end import FrontEnd
+    from sim.kernel import World
+    from sim.options import Options
+
+BLOCK_SAMPLES = 1 << 16
+"""Samples after which tone and noise repeat; also the counter's."""
+BLOCKS_KEPT = 8
+SETTINGS_KEPT = 1_024
+"""Changes of the front end that are remembered, the newest ones."""
+FULL_SCALE = 1 << 15
+NOISE_RMS = 3.0
+"""In steps of the converter: 77.7 dB below full scale (LTC2208 data sheet)."""
+TONE_AMPLITUDE = 1_000.0
+"""In steps of the converter, for a gain of 1 between antenna and converter (assumed)."""
+_NOISE_STREAM = "samples"
 
 
-def counter_samples(first_packet: int, length_bytes: int) -> bytes:
-    """Little-endian 16-bit samples that count up from the first packet on.
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a sample's value depends on, beside its place.
+
+    Attributes:
+        rate_hz: sample rate.
+        gain: from the antenna to the converter.
+        randomized: bits 1 to 15 are XORed with bit 0 (LTC2208 data sheet).
+    """
+
+    rate_hz: Fraction
+    gain: float
+    randomized: bool
+
+
+class Samples:
+    """The data of one board.
 
     Args:
-        first_packet: number of the first packet since the device attached.
-        length_bytes: how much to make.
-    """
-    import numpy as np
+        world: the clock and the seed.
+        options: which tone, or the counter.
+        chip: whose stream carries the samples.
+        front_end: what shapes them.
 
-    start = first_packet * SAMPLES_PER_PACKET
-    count = length_bytes // SAMPLE_BYTES
-    return np.arange(start, start + count, dtype=np.uint64).astype("<u2").tobytes()
+    Attributes:
+        rate_hz: the sample rate now, None while there is no clock.
+    """
+
+    def __init__(self, world: World, options: Options, chip: Hardware, front_end: FrontEnd) -> None:
+        self.world = world
+        self.options = options
+        self.chip = chip
+        self.front_end = front_end
+        self.rate_hz: Fraction | None = None
+        self._rate_hz = Fraction(0)
+        """The last rate there was: a stopped clock makes no samples."""
+        self._flow: Flow | None = None
+        self._settings: list[tuple[int, Setting]] = []
+        """From which source sample on which setting holds."""
+        self._blocks: OrderedDict[Setting | None, memoryview] = OrderedDict()
+        self._noise: NDArray[np.float64] | None = None
+
+    # ------------------------------------------------------------ changes
+
+    def set_rate(self, rate_hz: Fraction | None) -> None:
+        """The sample clock has changed."""
+        self.rate_hz = rate_hz
+        if rate_hz is not None:
+            self._rate_hz = rate_hz
+            self.note_change()
+
+    def note_change(self) -> None:
+        """What is sampled from now on is shaped by the front end as it is now."""
+        flow = self.chip.stream.flow
+        if flow is not self._flow:
+            # A reset of the chip began another stream.
+            self._flow = flow
+            self._settings = [(0, self._setting())]
+            return
+        taken = flow.samples_taken(self.world.now_ns)
+        settings = self._settings
+        while settings and settings[-1][0] >= taken:
+            settings.pop()
+        settings.append((taken, self._setting()))
+        if len(settings) >= 2 * SETTINGS_KEPT:
+            del settings[:SETTINGS_KEPT]
+
+    def _setting(self) -> Setting:
+        front_end = self.front_end
+        return Setting(self._rate_hz, front_end.gain, front_end.level(Pin.RANDOMIZER))
+
+    # ------------------------------------------------------------ reading
+
+    def fill(self, buffer: Any, first_packet: int, length: int) -> None:  # noqa: ANN401 - a buffer
+        """Write delivered samples, little-endian int16, to the front of a buffer.
+
+        Args:
+            buffer: any writable buffer of bytes.
+            first_packet: the packet that they begin with, counted over all that the stream has
+                delivered.
+            length: how many bytes; whole samples.
+        """
+        target = memoryview(buffer).cast("B")
+        flow = self.chip.stream.flow
+        runs = flow.sources(self.world.now_ns, first_packet, length // SAMPLE_BYTES)
+        if self.options.sample_counter:
+            for_run = self._of_counter
+        else:
+            if flow is not self._flow:
+                self.note_change()
+            for_run = self._of_signal
+        position = 0
+        for sample, count in runs:
+            for_run(target[position : position + count * SAMPLE_BYTES], sample, count)
+            position += count * SAMPLE_BYTES
+
+    def read(self, first_packet: int, length: int) -> bytes:
+        """Return delivered samples as bytes; arguments as in :meth:`fill`."""
+        data = bytearray(length)
+        self.fill(data, first_packet, length)
+        return bytes(data)
+
+    def _of_counter(self, target: memoryview, sample: int, count: int) -> None:
+        del count
+        _copy(target, self._block(None), sample)
+
+    def _of_signal(self, target: memoryview, sample: int, count: int) -> None:
+        """Copy a run, setting by setting, the newest first."""
+        end = sample + count
+        for since, setting in reversed(self._settings):
+            if since < end:
+                start = max(since, sample)
+                _copy(
+                    target[(start - sample) * SAMPLE_BYTES : (end - sample) * SAMPLE_BYTES],
+                    self._block(setting),
+                    start,
+                )
+                end = start
+            if end == sample:
+                return
+        if end > sample:
+            oldest = self._block(self._settings[0][1])
+            _copy(target[: (end - sample) * SAMPLE_BYTES], oldest, sample)
+
+    # ------------------------------------------------------------ blocks
+
+    def _block(self, setting: Setting | None) -> memoryview:
+        """The repeating block of a setting, None for the counter; twice over, for one slice."""
+        block = self._blocks.get(setting)
+        if block is not None:
+            return block
+        made = self._count() if setting is None else self._make(setting)
+        block = self._blocks[setting] = memoryview(made.astype("<i2").tobytes() * 2)
+        if len(self._blocks) > BLOCKS_KEPT:
+            self._blocks.popitem(last=False)
+        return block
+
+    @staticmethod
+    def _count() -> NDArray[np.int64]:
+        import numpy as np
+
+        return np.arange(BLOCK_SAMPLES, dtype=np.int64)
+
+    def _make(self, setting: Setting) -> NDArray[np.int64]:
+        import numpy as np
+
+        # The nearest frequency that has a whole number of cycles in the block; aliases fold.
+        cycles = round(self.options.tone_hz * BLOCK_SAMPLES / setting.rate_hz) % BLOCK_SAMPLES
+        turns = np.arange(BLOCK_SAMPLES) * cycles % BLOCK_SAMPLES / BLOCK_SAMPLES
+        signal = setting.gain * TONE_AMPLITUDE * np.sin(2 * np.pi * turns)
+        signal += self._noise_block()
+        clipped = np.clip(np.rint(signal), -FULL_SCALE, FULL_SCALE - 1).astype(np.int64)
+        return clipped ^ -2 * (clipped & 1) if setting.randomized else clipped
+
+    def _noise_block(self) -> NDArray[np.float64]:
+        """Nearly normal: sums of eight bytes, which no library version changes."""
+        import numpy as np
+
+        if self._noise is None:
+            raw = self.world.random(_NOISE_STREAM).raw(BLOCK_SAMPLES)
+            sums = raw.astype("<u8").view(np.uint8).reshape(-1, 8).sum(axis=1, dtype=np.int64)
+            self._noise = (sums - 4 * 255) * (NOISE_RMS / np.sqrt(8 * (256**2 - 1) / 12))
+        return self._noise
+
+
+def _copy(target: memoryview, block: memoryview, sample: int) -> None:
+    """Fill from a block that repeats, beginning at the sample's place in it."""
+    size = BLOCK_SAMPLES * SAMPLE_BYTES
+    start = sample % BLOCK_SAMPLES * SAMPLE_BYTES
+    length = len(target)
+    done = min(length, size)
+    target[:done] = block[start : start + done]
+    while done < length:
+        piece = min(length - done, size)
+        target[done : done + piece] = block[start : start + piece]
+        done += piece

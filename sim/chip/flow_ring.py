@@ -103,7 +103,7 @@ class Ring:
         return True
 
     def place(self, thread: int) -> int:
-        """Where the thread's next word goes, in words from buffer 0 on, the buffers in their turn."""
+        """Where the thread's next word goes, counted in words over the buffers in their turn."""
         place = thread ^ self.first_thread
         return (2 * self.filled[place] + place) * self.buffer_words + self.words[thread]
 

@@ -33,7 +33,6 @@ from sim.host.descriptors import (
     EndpointDescriptor,
     InterfaceDescriptor,
 )
-from sim.samples import counter_samples
 
 if TYPE_CHECKING:
     from sim.world import BenchWorld
@@ -209,9 +208,8 @@ class WorldBackend(usb.backend.IBackend):  # type: ignore[misc]
             raise _error(TransferStatus.NO_DEVICE)
         if not transfer.received:
             raise _error(TransferStatus.CANCELLED)
-        buff[: transfer.received] = array(
-            "B", counter_samples(transfer.first_packet, transfer.received)
-        )
+        samples = self.fx3loop_world.board.samples
+        samples.fill(buff, transfer.first_packet, transfer.received)
         return transfer.received
 
     def _present(self, dev_handle: Handle) -> None:
