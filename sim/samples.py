@@ -7,10 +7,11 @@ is the same twice. A block that repeats is made once for each setting; reading i
 
 from __future__ import annotations
 
+from array import array
 from collections import OrderedDict
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hw.protocol import SAMPLE_BYTES
 from sim.front_end import Pin
@@ -27,9 +28,11 @@ if TYPE_CHECKING:
 
 BLOCK_SAMPLES = 1 << 16
 """Samples after which tone and noise repeat; also the counter's."""
+BLOCK_BYTES = BLOCK_SAMPLES * SAMPLE_BYTES
 BLOCKS_KEPT = 8
-SETTINGS_KEPT = 1_024
-"""Changes of the front end that are remembered, the newest ones."""
+STRETCHES_KEPT = 256
+"""Changes of the front end that are remembered, the newest ones; a full ring and all the reads a
+program queues are over long before."""
 FULL_SCALE = 1 << 15
 NOISE_RMS = 3.0
 """In steps of the converter: 77.7 dB below full scale (LTC2208 data sheet)."""
@@ -51,6 +54,23 @@ class Setting:
     rate_hz: Fraction
     gain: float
     randomized: bool
+
+
+class Stretch:
+    """Source samples of one setting.
+
+    Attributes:
+        since: the first of them.
+        setting: what they have in common.
+        block: their repeating block, once it was needed; kept for the newest stretch alone.
+    """
+
+    __slots__ = ("block", "setting", "since")
+
+    def __init__(self, since: int, setting: Setting) -> None:
+        self.since = since
+        self.setting = setting
+        self.block: memoryview | None = None
 
 
 class Samples:
@@ -75,8 +95,7 @@ class Samples:
         self._rate_hz = Fraction(0)
         """The last rate there was: a stopped clock makes no samples."""
         self._flow: Flow | None = None
-        self._settings: list[tuple[int, Setting]] = []
-        """From which source sample on which setting holds."""
+        self._stretches: list[Stretch] = []
         self._blocks: OrderedDict[Setting | None, memoryview] = OrderedDict()
         self._noise: NDArray[np.float64] | None = None
 
@@ -92,18 +111,20 @@ class Samples:
     def note_change(self) -> None:
         """What is sampled from now on is shaped by the front end as it is now."""
         flow = self.chip.stream.flow
+        stretches = self._stretches
         if flow is not self._flow:
             # A reset of the chip began another stream.
             self._flow = flow
-            self._settings = [(0, self._setting())]
-            return
-        taken = flow.samples_taken(self.world.now_ns)
-        settings = self._settings
-        while settings and settings[-1][0] >= taken:
-            settings.pop()
-        settings.append((taken, self._setting()))
-        if len(settings) >= 2 * SETTINGS_KEPT:
-            del settings[:SETTINGS_KEPT]
+            stretches.clear()
+        taken = flow.samples_taken(self.world.now_ns) if stretches else 0
+        while stretches and stretches[-1].since >= taken:
+            stretches.pop()
+        if stretches:
+            # Only the newest holds its block by itself, so that the others' memory stays bounded.
+            stretches[-1].block = None
+        stretches.append(Stretch(taken, self._setting()))
+        if len(stretches) >= 2 * STRETCHES_KEPT:
+            del stretches[:STRETCHES_KEPT]
 
     def _setting(self) -> Setting:
         front_end = self.front_end
@@ -111,28 +132,34 @@ class Samples:
 
     # ------------------------------------------------------------ reading
 
-    def fill(self, buffer: Any, first_packet: int, length: int) -> None:  # noqa: ANN401 - a buffer
+    def fill(
+        self, buffer: bytearray | memoryview | array[int], first_packet: int, length: int
+    ) -> None:
         """Write delivered samples, little-endian int16, to the front of a buffer.
 
         Args:
-            buffer: any writable buffer of bytes.
+            buffer: where to, byte by byte.
             first_packet: the packet that they begin with, counted over all that the stream has
                 delivered.
             length: how many bytes; whole samples.
         """
-        target = memoryview(buffer).cast("B")
         flow = self.chip.stream.flow
+        if flow is not self._flow:
+            self.note_change()
         runs = flow.sources(self.world.now_ns, first_packet, length // SAMPLE_BYTES)
-        if self.options.sample_counter:
-            for_run = self._of_counter
-        else:
-            if flow is not self._flow:
-                self.note_change()
-            for_run = self._of_signal
-        position = 0
+        target = memoryview(buffer)
+        newest = self._stretches[-1]
+        if len(runs) == 1 and newest.block is not None and length <= BLOCK_BYTES:
+            sample, _ = runs[0]
+            if sample >= newest.since:
+                # What nearly every read is: one slice.
+                start = sample % BLOCK_SAMPLES * SAMPLE_BYTES
+                target[:length] = newest.block[start : start + length]
+                return
         for sample, count in runs:
-            for_run(target[position : position + count * SAMPLE_BYTES], sample, count)
-            position += count * SAMPLE_BYTES
+            size = count * SAMPLE_BYTES
+            self._fill_run(target[:size], sample, count)
+            target = target[size:]
 
     def read(self, first_packet: int, length: int) -> bytes:
         """Return delivered samples as bytes; arguments as in :meth:`fill`."""
@@ -140,39 +167,32 @@ class Samples:
         self.fill(data, first_packet, length)
         return bytes(data)
 
-    def _of_counter(self, target: memoryview, sample: int, count: int) -> None:
-        del count
-        _copy(target, self._block(None), sample)
-
-    def _of_signal(self, target: memoryview, sample: int, count: int) -> None:
-        """Copy a run, setting by setting, the newest first."""
+    def _fill_run(self, target: memoryview, sample: int, count: int) -> None:
+        """Write a run, stretch by stretch, the newest first."""
         end = sample + count
-        for since, setting in reversed(self._settings):
-            if since < end:
-                start = max(since, sample)
-                _copy(
-                    target[(start - sample) * SAMPLE_BYTES : (end - sample) * SAMPLE_BYTES],
-                    self._block(setting),
-                    start,
-                )
+        for stretch in reversed(self._stretches):
+            start = max(stretch.since, sample)
+            if start < end:
+                first, last = (start - sample) * SAMPLE_BYTES, (end - sample) * SAMPLE_BYTES
+                _copy(target[first:last], stretch.block or self._block(stretch), start)
                 end = start
             if end == sample:
                 return
-        if end > sample:
-            oldest = self._block(self._settings[0][1])
-            _copy(target[: (end - sample) * SAMPLE_BYTES], oldest, sample)
+        _copy(target[: (end - sample) * SAMPLE_BYTES], self._block(self._stretches[0]), sample)
 
     # ------------------------------------------------------------ blocks
 
-    def _block(self, setting: Setting | None) -> memoryview:
-        """The repeating block of a setting, None for the counter; twice over, for one slice."""
+    def _block(self, stretch: Stretch) -> memoryview:
+        """The repeating block of a stretch; twice over, so that most reads are one slice of it."""
+        setting = None if self.options.sample_counter else stretch.setting
         block = self._blocks.get(setting)
-        if block is not None:
-            return block
-        made = self._count() if setting is None else self._make(setting)
-        block = self._blocks[setting] = memoryview(made.astype("<i2").tobytes() * 2)
-        if len(self._blocks) > BLOCKS_KEPT:
-            self._blocks.popitem(last=False)
+        if block is None:
+            made = self._count() if setting is None else self._make(setting)
+            block = self._blocks[setting] = memoryview(made.astype("<i2").tobytes() * 2)
+            if len(self._blocks) > BLOCKS_KEPT:
+                self._blocks.popitem(last=False)
+        if stretch is self._stretches[-1]:
+            stretch.block = block
         return block
 
     @staticmethod
@@ -205,12 +225,10 @@ class Samples:
 
 def _copy(target: memoryview, block: memoryview, sample: int) -> None:
     """Fill from a block that repeats, beginning at the sample's place in it."""
-    size = BLOCK_SAMPLES * SAMPLE_BYTES
     start = sample % BLOCK_SAMPLES * SAMPLE_BYTES
     length = len(target)
-    done = min(length, size)
-    target[:done] = block[start : start + done]
+    done = 0
     while done < length:
-        piece = min(length - done, size)
+        piece = min(length - done, BLOCK_BYTES)
         target[done : done + piece] = block[start : start + piece]
         done += piece

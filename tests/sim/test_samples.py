@@ -7,7 +7,7 @@ import pytest
 
 from hw.protocol import BUFFER_BYTES, SAMPLES_PER_BUFFER, Argument, Request
 from sim.options import Options
-from sim.samples import BLOCK_SAMPLES, BLOCKS_KEPT, SETTINGS_KEPT
+from sim.samples import BLOCK_SAMPLES, BLOCKS_KEPT, STRETCHES_KEPT
 
 from .bench import DONE, MHZ, booted, clocked, driver, pause, request, stats, word
 
@@ -253,11 +253,11 @@ def test_nothing_grows_without_end():
     with booted() as world:
         samples = world.board.samples
         started(world)
-        for number in range(3 * SETTINGS_KEPT):
+        for number in range(3 * STRETCHES_KEPT):
             world.run_until(world.now_ns + 1_000)
             world.board.front_end.attenuator = number % 64
             samples.note_change()
             if number % 300 == 0:
                 samples.read(0, 1024)
-        assert len(samples._settings) < 2 * SETTINGS_KEPT
+        assert len(samples._stretches) < 2 * STRETCHES_KEPT
         assert len(samples._blocks) <= BLOCKS_KEPT
