@@ -78,6 +78,14 @@ class Argument(IntEnum):
     WATCHDOG_CAP = 14
 
 
+ATTENUATOR_MAX: Final = 63
+"""Half decibels; of the value the firmware keeps the low six bits (``USBHandler.c``)."""
+VGA_MAX: Final = 255
+"""Gain code; the firmware keeps the low byte, of which bit 7 chooses the high range."""
+WATCHDOG_CAP_MAX: Final = 255
+"""Recoveries after a START; the firmware keeps the low byte, and 0 is without limit."""
+
+
 class StandardRequest(IntEnum):
     """USB chapter 9 standard requests, by ``bRequest``."""
 
@@ -191,6 +199,8 @@ IMAGE_MAX_BYTES: Final = 512 * 1024
 IMAGE_SECTION_MAX_WORDS: Final = 0x4000
 """The longest section that the vendor's converter writes; readers take longer ones."""
 IMAGE_WORD_BYTES: Final = 4
+RAM_AREAS: Final = ((0x0000_0000, 0x4000), (0x1000_0000, 0x2000), (0x4000_0000, 0x8_0000))
+"""Start and size of instruction TCM, data TCM and system RAM (TRM, memory map)."""
 # After the header: sections {length in words, address, data}; then a length of 0, the entry
 # address, and the sum of all data words modulo 2^32, each a little-endian 32-bit word.
 

@@ -22,6 +22,12 @@ class Options:
     wrong_producer_stalls: Annotated[
         bool, "judgement: a channel whose first word comes from the wrong producer stalls both"
     ] = True
+    forced_stop_leaves_debris: Annotated[
+        bool,
+        "incident F14, commit 7992809: after CyU3PGpifDisable(CyTrue) out of a wait state the next "
+        "session stalls sooner; that the thread's DMA_RDY then stays away once its buffers are "
+        "full, until a soft disable, is inferred from the counts seen (8, state 9)",
+    ] = True
     clear_halt_acked: Annotated[
         bool,
         "USBHandler.c: the handler never acknowledges CLEAR_FEATURE(ENDPOINT_HALT) itself, yet "

@@ -100,7 +100,13 @@ class Hardware(ABC):
 
     def _new_stream(self, table: GpifTable) -> Stream:
         options = self.options
-        return Stream(self.world, table, options.packet_ns, options.wrong_producer_stalls)
+        return Stream(
+            self.world,
+            table,
+            options.packet_ns,
+            wrong_producer_stalls=options.wrong_producer_stalls,
+            forced_stop_leaves_debris=options.forced_stop_leaves_debris,
+        )
 
     # ------------------------------------------------------------ cable side
 

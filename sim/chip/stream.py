@@ -26,7 +26,7 @@ class Stream:
         world: the clock.
         table: the decoded waveform table that the firmware loads.
         packet_ns: time of one bulk packet on the link.
-        wrong_producer_stalls: see :class:`sim.options.Options`.
+        wrong_producer_stalls, forced_stop_leaves_debris: see :class:`sim.options.Options`.
 
     Attributes:
         flow: the exact state; look at it with ``flow.state(world.now_ns)`` and its like.
@@ -34,11 +34,22 @@ class Stream:
     """
 
     def __init__(
-        self, world: World, table: GpifTable, packet_ns: int, wrong_producer_stalls: bool
+        self,
+        world: World,
+        table: GpifTable,
+        packet_ns: int,
+        *,
+        wrong_producer_stalls: bool,
+        forced_stop_leaves_debris: bool,
     ) -> None:
         self.world = world
         self.table = table
-        self.flow = Flow(table, packet_ns=packet_ns, wrong_producer_stalls=wrong_producer_stalls)
+        self.flow = Flow(
+            table,
+            packet_ns=packet_ns,
+            wrong_producer_stalls=wrong_producer_stalls,
+            forced_stop_leaves_debris=forced_stop_leaves_debris,
+        )
         self.on_change: Callable[[], None] | None = None
         self._clocked = False
         self._triggered = False

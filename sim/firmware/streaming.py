@@ -137,12 +137,12 @@ class Streaming:
         self.sdk.usb_flush_ep(EP1)
 
     def disable_state_machine(self) -> bool:
-        """Stop the state machine: softly when it reached IDLE, else by force.
+        """Stop the state machine: softly when it reached IDLE and the release does that.
 
         Returns:
             True when it had to be forced, which also loses the table.
         """
         _, state = self.sdk.gpif_get_sm_state()
-        forced = state != GpifState.IDLE
+        forced = self.revision.stop_forces or state != GpifState.IDLE
         self.sdk.gpif_disable(forced)
         return forced
