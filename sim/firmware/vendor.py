@@ -86,15 +86,8 @@ class VendorRequests:
         self.buffer[: len(data)] = data
         return self._noted(status)
 
-    def _send(self, data: bytes, clear: bool = True) -> bool:
-        """Data stage of an IN request: the reply passes through the shared buffer, too.
-
-        Args:
-            data: the reply.
-            clear: zero the buffer first, as every handler but TESTFX3's does.
-        """
-        if clear:
-            self.buffer[:] = bytes(EP0_BUFFER_BYTES)
+    def _send(self, data: bytes) -> bool:
+        """Data stage of an IN request: the reply passes through the shared buffer, too."""
         self.buffer[: len(data)] = data
         return self._noted(self.sdk.usb_send_ep0_data(data))
 
@@ -140,7 +133,7 @@ class VendorRequests:
         del value, index, length
         major, minor = self.firmware.revision.version
         info = DeviceInfo(self.firmware.hardware, major, minor, self.request_count)
-        self._send(info.pack(), clear=False)
+        self._send(info.pack())
         self.request_count = self.request_count + 1 & 0xFF
         return True
 
@@ -170,6 +163,7 @@ class VendorRequests:
 
         No bytes are no bus traffic, and succeed.
         """
+        self.buffer[:] = bytes(EP0_BUFFER_BYTES)
         data = b""
         if length:
             status, data = self.sdk.i2c_receive_bytes(value & 0xFF, index & 0xFF, length)

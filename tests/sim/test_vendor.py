@@ -124,7 +124,8 @@ def test_trap_21_windex_is_the_register_and_wvalue_the_address(shipped):
 def test_trap_21_both_are_cut_to_a_byte_and_the_direction_bit_is_ignored(shipped):
     """USBHandler.c: I2cTransfer takes bytes; i2cmodule.c sets the direction bit by itself."""
     assert i2c_write(shipped, 0x1200 | SI5351_ADDRESS, 0x34A1, b"\x5a").status is DONE
-    assert i2c_read(shipped, 0xFF00 | SI5351_ADDRESS, 0x00A1, 1).reply == b"\x5a"
+    assert i2c_read(shipped, 0xFF00 | SI5351_ADDRESS, 0x78A1, 1).reply == b"\x5a"
+    assert i2c_read(shipped, SI5351_ADDRESS, 0x00A1, 1).reply == b"\x5a"
     assert i2c_read(shipped, SI5351_ADDRESS | 1, 0xA1, 1).reply == b"\x5a"
     assert i2c_read(shipped, SI5351_ADDRESS >> 1, 0xA1, 1).status is STALLED
 
@@ -298,6 +299,11 @@ def test_trap_23_replies_pass_through_the_same_buffer(shipped):
     assert front_end.word == GpioBit.ADC_SHUTDOWN | GpioBit.BIAS_VHF | GpioBit.PGA
     assert word(shipped, Request.GPIOFX3, 0xFFFF_FFFF) is DONE
     assert i2c_read(shipped, SI5351_ADDRESS, 200, 1).status is DONE
+    assert request(shipped, Request.GPIOFX3, data=b"\x40").status is DONE
+    pause(shipped, 1)
+    assert front_end.word == GpioBit.DITHER
+    assert word(shipped, Request.GPIOFX3, 0xFFFF_FFFF) is DONE
+    assert i2c_read(shipped, ABSENT[0], 200, 1).status is STALLED
     assert request(shipped, Request.GPIOFX3, data=b"\x40").status is DONE
     pause(shipped, 1)
     assert front_end.word == GpioBit.DITHER
