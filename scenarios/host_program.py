@@ -51,7 +51,7 @@ class HostProgram:
     Args:
         station: where it runs.
         scenario: what it runs.
-        image: firmware that it uploads to a boot ROM.
+        image: firmware that it uploads to a boot ROM, or None to leave it there.
         is_blocked: asked before each attempt to come back: a supervisor is at work. With None the
             program brings the device back itself; else a device that left is the supervisor's.
         examiner: the strict eye, or None. With it the device has to stream after the scenario too.
@@ -66,7 +66,7 @@ class HostProgram:
         self,
         station: Station,
         scenario: Scenario,
-        image: Image,
+        image: Image | None,
         is_blocked: Callable[[], bool] | None = None,
         examiner: Examiner | None = None,
     ) -> None:
@@ -154,6 +154,8 @@ class HostProgram:
         return served_ns
 
     def _find_again(self, deadline_ns: int) -> None:
+        if self._image is None:
+            return
         left_ms = max(1, (deadline_ns - self.station.runtime.now_ns()) // MILLISECOND_NS)
         try:
             upload = self.station.device.reacquire(self._image, timeout_ms=left_ms)
