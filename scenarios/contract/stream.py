@@ -145,16 +145,17 @@ class Stream:
     def change_clock(self, began_ns: int, ended_ns: int) -> None:
         """STARTADC, before its clock is believed: it disables a state machine that left RESET."""
         self._end_session(ended_ns)
+        is_new = self._is_new(began_ns)
         self.changed_ns = (began_ns, ended_ns)
         if self.phase is Phase.STOPPED:
             disabled = DISABLED if self.states & STOPPED_STATES else frozenset()
             waiting = STARTING_STATES if GpifState.RESET in self.states else frozenset()
             self.states = disabled | waiting
-        elif self._runs_for_certain:
+        elif self._runs_for_certain and not self._is_slow_to_start and not is_new:
             self.phase = Phase.STOPPED
             self.states = DISABLED
         else:
-            # Without a clock it may stand in RESET, and is then not stopped.
+            # It may stand in RESET still, and is then not stopped.
             self.forget()
         if self._count is Count.GROWING:
             self._count, self._frozen_count = Count.FROZEN, None
@@ -175,7 +176,7 @@ class Stream:
         if received > exchange.asked_bytes:
             yield f"a read of {exchange.asked_bytes} bytes returned {received}"
         if self.phase is Phase.STOPPED:
-            if received and began_ns >= self.changed_ns[1] + STOP_SLACK_NS:
+            if received and not self._is_new(began_ns):
                 yield f"{received} bytes came though no stream runs"
             return
         if self.phase is Phase.UNKNOWN:
@@ -201,7 +202,7 @@ class Stream:
 
     # ------------------------------------------------------------ what GETSTATS tells
 
-    def judge_state(self, stats: Stats) -> Iterator[str]:
+    def judge_state(self, stats: Stats, exchange: Exchange) -> Iterator[str]:
         """Judge the GPIF state, and learn from it."""
         state = stats.gpif_state
         if self.phase is Phase.UNKNOWN:
@@ -212,8 +213,8 @@ class Stream:
             allowed = RUNNING_STATES
             if not self._is_certain:
                 allowed = allowed | STARTING_STATES | DISABLED
-            elif self._is_pressured or self._rate_hz < SLOW_RATE_HZ:
-                # A recovery passes through RESET and IDLE.
+            elif self._is_slow_to_start or self._is_new(exchange.began_ns):
+                # A recovery passes through RESET and IDLE, as START does.
                 allowed = allowed | STARTING_STATES
         if state not in allowed:
             expected = " or ".join(map(str, sorted(allowed)))
@@ -282,6 +283,14 @@ class Stream:
     @property
     def _runs_for_certain(self) -> bool:
         return self.phase is Phase.RUNNING and self._is_certain
+
+    @property
+    def _is_slow_to_start(self) -> bool:
+        return self._is_pressured or self._rate_hz < SLOW_RATE_HZ
+
+    def _is_new(self, at_ns: int) -> bool:
+        """The request before was served so lately that its effect may not show yet."""
+        return at_ns < self.changed_ns[1] + STOP_SLACK_NS
 
     def _learn(self, stats: Stats) -> None:
         state = stats.gpif_state
