@@ -25,6 +25,8 @@ MILLISECOND_NS = 1_000_000
 SECOND_NS = 1_000_000_000
 STOP_SLACK_NS = 5 * MILLISECOND_NS
 """An OUT request returns before it is served; so long its effect may take (USBHandler.c: 1 ms)."""
+PREFLIGHT_NS = 1 * MILLISECOND_NS
+"""STARTFX3 reads the clock generator twice before it ends the session before it."""
 RACE_NS = 50 * MILLISECOND_NS
 """A recovery and a request so near to each other may have met halfway: both write the same
 objects from two threads (RunApplication.c, USBHandler.c)."""
@@ -111,7 +113,7 @@ class Stream:
 
     def start(self, began_ns: int, ended_ns: int) -> None:
         """STARTFX3 was accepted."""
-        self._end_session(ended_ns)
+        self._end_session(ended_ns + PREFLIGHT_NS)
         self.changed_ns = (began_ns, ended_ns)
         self.phase = Phase.RUNNING
         self._count = Count.GROWING
