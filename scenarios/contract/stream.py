@@ -271,9 +271,10 @@ class Stream:
             self._overflow_was_seen = self._overflow_was_seen or grown > 0
         elif self._has_overflowed(exchange):
             self._overflow_was_seen = True
-        self.pib_excused = self.phase is Phase.UNKNOWN or (
-            self.phase is Phase.RUNNING and (self._is_pressured or not self._is_certain)
-        )
+        # An overflow just before a request may be counted a little after the sample behind it.
+        is_late = self.pib_excused and self._is_new(exchange.began_ns)
+        is_open = self.phase is Phase.RUNNING and (self._is_pressured or not self._is_certain)
+        self.pib_excused = is_late or is_open or self.phase is Phase.UNKNOWN
 
     @property
     def may_recover(self) -> bool:
