@@ -88,7 +88,7 @@ class Stream:
         self._may_drop = False
         self._is_certain = False
         self._is_pressured = True
-        self._was_pressured = True
+        self._was_pressured = False
         self._was_read = False
         self._received_bytes = 0
         self._rate_hz = 0
@@ -121,7 +121,6 @@ class Stream:
         self._may_drop = False
         self._is_certain = self.clock.runs
         self._rate_hz = self.clock.rate_hz
-        self._was_pressured = self._is_pressured
         self._is_pressured = self.is_read_unseen
         self._was_read = self.is_read_unseen
         self._received_bytes = 0
@@ -278,8 +277,8 @@ class Stream:
 
     @property
     def may_recover(self) -> bool:
-        """Level 1 may have acted in this session or at its beginning: the ring was full."""
-        return self._is_pressured or self._was_pressured
+        """Level 1 may have met the last request: the ring of the session before may be full."""
+        return self._was_pressured
 
     # ------------------------------------------------------------ internals
 
@@ -316,6 +315,9 @@ class Stream:
         self._press(now_ns)
         if self.phase is not Phase.STOPPED:
             self._ran_until_ns = now_ns
+        is_full = self.phase is Phase.RUNNING and (self._is_pressured or not self._is_certain)
+        is_near = self._was_pressured and now_ns < self.changed_ns[1] + RACE_NS
+        self._was_pressured = self.phase is Phase.UNKNOWN or is_full or is_near
 
     def _has_overflowed(self, exchange: Exchange) -> bool:
         """Nobody read for so long that the ring of this session must have overflowed."""
