@@ -82,6 +82,7 @@ class Stream:
         self.changed_ns = (0, 0)
         self.pib_excused = True
         self.is_read_unseen = False
+        self._may_wait_in_reset = False
         self._count = Count.UNKNOWN
         self._count_floor = 0
         self._frozen_count: int | None = None
@@ -104,6 +105,7 @@ class Stream:
         self._count = Count.UNKNOWN
         self._count_floor = 0
         self._is_certain = False
+        self._may_wait_in_reset = True
         self.pib_excused = True
 
     def doubt_clock(self) -> None:
@@ -141,6 +143,7 @@ class Stream:
         else:
             self.states = STOPPED_STATES
         self.phase = Phase.STOPPED
+        self._may_wait_in_reset = False
         self._count = Count.ZERO
 
     def change_clock(self, began_ns: int, ended_ns: int) -> None:
@@ -296,7 +299,9 @@ class Stream:
 
     def _learn(self, stats: Stats) -> None:
         state = stats.gpif_state
-        is_off = stats.clk0_on is False and state == GpifState.RESET
+        # A stream that was started without a clock stands in RESET too, and goes on with one.
+        is_reset = state == GpifState.RESET and not self._may_wait_in_reset
+        is_off = stats.clk0_on is False and is_reset
         is_idle = state == GpifState.IDLE and stats.dma_count == 0
         if state == GPIF_DISABLED or is_off or is_idle:
             self.phase = Phase.STOPPED

@@ -392,6 +392,25 @@ def test_an_asleep_converter_excuses_a_silent_stream():
     assert "0 of 16384 bytes" in Scripted().found(lambda d: script(d, 0x800))[0]
 
 
+def test_a_stream_that_waits_for_its_clock_is_not_taken_for_none():
+    """Started asleep it stands in RESET, and goes on once there is a clock."""
+
+    def script(device):
+        device.word(Request.STARTADC, 64 * MHZ)
+        device.word(Request.GPIOFX3, 0x20)
+        device.word(Request.STARTFX3)
+        device.word(Request.STARTADC, 0)
+        device.sample = replace(IDLE, gpif_state=0, clk0_control=0x80, clk0_on=False)
+        device.stats()
+        device.word(Request.GPIOFX3, 0x800)
+        device.word(Request.STARTADC, 64 * MHZ)
+        device.wait(100)
+        device.bulk(16_384, 16_384)
+        device.sample = replace(IDLE, gpif_state=2, dma_count=1)
+
+    assert Scripted().found(script) == ()
+
+
 @pytest.mark.parametrize(
     ("frequency_hz", "rate_hz"),
     [
