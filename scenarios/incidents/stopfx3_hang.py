@@ -67,10 +67,11 @@ def hang(random: Stream, manner: str) -> Fault:
 
 
 SCENARIO = Scenario(
-    name="rapid_start_stop",
+    name="stopfx3_hang",
     run=rapid_start_stop,
     summary="50 x START, 1 ms, STOP, 1 ms: the USB thread hangs inside one of the STOPs",
     incident="F16",
+    group="incidents",
     title="hang in STOPFX3",
     firmware="fw-2.2",
     rate_hz=RATE_HZ,

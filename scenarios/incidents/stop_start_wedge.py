@@ -54,10 +54,11 @@ def stop_start_cycle(station: Station, late_read_ms: int = 3) -> None:
 
 
 SCENARIO = Scenario(
-    name="stop_start_cycle",
+    name="stop_start_wedge",
     run=stop_start_cycle,
     summary="START, a late read, STOP, five times: the first firmware wedges by itself",
     incident="F1",
+    group="incidents",
     title="stop-start wedge",
     firmware="original",
     rate_hz=RATE_HZ,
