@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from health import Level, Policy
+from health import Policy
 from hw.boot import Image
+from hw.errors import DeviceError, DeviceTimeoutError
+from hw.protocol import Stats
 from hw.rx888 import Rx888
 from scenarios.contract import WorldLedger
 from scenarios.performance import Performance, perform
@@ -102,3 +105,85 @@ def played(
     """Play a scenario on a world of its own."""
     with stations(firmware, policy, **more) as (station, world):
         return played_on(station, world, find(name), **(parameters or {}))
+
+
+def lie(
+    station: Station,
+    request: int,
+    answer: Callable[..., object],
+    *,
+    value: int | None = None,
+    index: int | None = None,
+    number: int = 0,
+) -> None:
+    """Put somebody between driver and device who answers one request himself.
+
+    ``answer`` is called with the true call (without arguments) and the payload of an OUT request;
+    what it returns or raises is what the driver gets. With ``number`` only the n-th such request.
+    """
+    connection = station.device._connection
+    seen = 0
+
+    def doctored(true_call, is_out):
+        def call(*args, **keywords):
+            nonlocal seen
+            code, payload = (args[1], args[2]) if is_out else (args[0], b"")
+            wanted = code == request
+            wanted &= value is None or keywords.get("value", 0) == value
+            wanted &= index is None or keywords.get("index", 0) == index
+            seen += wanted
+            if not wanted or (number and seen != number):
+                return true_call(*args, **keywords)
+            return answer(lambda: true_call(*args, **keywords), payload)
+
+        return call
+
+    connection.control_out = doctored(connection.control_out, True)
+    connection.control_in = doctored(connection.control_in, False)
+
+
+def edited(**fields: int) -> Callable[..., bytes]:
+    """An answer of GETSTATS in which some fields are false."""
+    return lambda true, _: replace(Stats.unpack(true()), **fields).pack()
+
+
+def says(data: bytes) -> Callable[..., bytes]:
+    """An answer that is always the same."""
+    return lambda true, _: data
+
+
+def swallows(true: Callable[[], object], payload: bytes) -> int:
+    """An OUT request that is taken and not done."""
+    del true
+    return len(payload)
+
+
+def fails(error: type[DeviceError] = DeviceTimeoutError) -> Callable[..., object]:
+    """A request that fails."""
+
+    def answer(true: Callable[[], object], payload: bytes) -> object:
+        del true, payload
+        raise error("request", "a lie")
+
+    return answer
+
+
+def silent(station: Station) -> None:
+    """A data endpoint that gives nothing."""
+
+    def read(buffer, timeout_ms):
+        station.sleep_ms(timeout_ms)
+        raise DeviceTimeoutError("bulk read", "a lie")
+
+    station.device._connection.bulk_read_into = read
+
+
+def delivers(station: Station, data: bytes) -> None:
+    """A data endpoint that gives the same bytes again and again."""
+
+    def read(buffer, timeout_ms):
+        received = min(len(buffer), len(data))
+        memoryview(buffer)[:received] = array("B", data[:received])
+        return received
+
+    station.device._connection.bulk_read_into = read
