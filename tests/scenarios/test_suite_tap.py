@@ -134,7 +134,7 @@ def test_every_command_is_offered():
 
 def test_commands_say_what_they_found(station):
     """Hardware, version and counter; every field of GETSTATS."""
-    assert commands.test(station) == "hwconfig=0x4 fw=2.3 count=0"
+    assert commands.test(station) == "hwconfig=0x04 fw=2.3 count=0"
     assert commands.test(station).endswith("count=1")
     assert "boot=1" in commands.stats(station)
     assert commands.adc(station, 64_000_000) == "64000000 Hz"
