@@ -59,7 +59,7 @@ def stats_pll(station: Station, rate_hz: int = 0) -> str:
         rate_hz: clock to set first, as the uploader does; 0 leaves it as it is.
     """
     if rate_hz:
-        station.device.start_adc(rate_hz)
+        station.set_clock(rate_hz)
     status = station.device.stats().clock_status
     if status & (CLOCK_INITIALISING | CLOCK_PLL_A_UNLOCKED):
         raise Trouble(f"clock generator's status {status:#04x}")
