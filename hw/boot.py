@@ -1,20 +1,40 @@
 """FX3 firmware images, and their upload into RAM through the boot ROM.
 
+The checksum of an image is the sum of its data words. One damaged byte in the data changes one
+summand by less than 2^32, so it is always seen, as is one in the checksum itself. Lengths and
+addresses are not summed: a damaged length shifts everything after it off the end of the file, a
+damaged address is seen by :meth:`Image.require_runnable` where it leaves the RAM, the other
+sections or the entry point in the lurch. What no reader can see is data moved by a few words.
+
 Source: AN76405 and the FX3 Technical Reference Manual, boot image format; vendor request 0xA0.
 """
 
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
 from typing import Protocol, Self
 
 from hw import protocol
-from hw.errors import BadReplyError, ImageError, NoDeviceError, TransferError, usb_errors
+from hw.errors import (
+    BadReplyError,
+    DeviceError,
+    ImageError,
+    NoDeviceError,
+    TransferError,
+    usb_errors,
+)
 from hw.runtime import Runtime
 
 _WORD = struct.Struct("<I")
 _SECTION_HEADER = struct.Struct("<II")
 _ADDRESS_LIMIT = 1 << 32
+_LOOKALIKES = (
+    (b"\x7fELF", "an ELF file: convert it with the SDK's elf2img"),
+    (b"<", "a web page: download the raw file"),
+    (b":", "an Intel HEX file: convert the ELF file with the SDK's elf2img"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +70,28 @@ class Image:
         return sum(len(section.data) for section in self.sections)
 
     @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read an image from a file, and see that an FX3 can run it.
+
+        Args:
+            path: the ``.img`` file.
+
+        Raises:
+            ImageError: when the file cannot be read, or as :meth:`parse` and
+                :meth:`require_runnable` raise it; it names the file.
+        """
+        try:
+            with open(path, "rb") as file:
+                content = file.read(protocol.IMAGE_MAX_BYTES + 1)
+            image = cls.parse(content)
+            image.require_runnable()
+        except OSError as error:
+            raise ImageError(str(path), error.strerror or str(error)) from error
+        except ImageError as error:
+            raise ImageError(str(path), error.detail) from None
+        return image
+
+    @classmethod
     def parse(cls, content: bytes) -> Self:
         """Read an image file.
 
@@ -61,7 +103,7 @@ class Image:
                 is wrong.
         """
         if len(content) > protocol.IMAGE_MAX_BYTES:
-            raise _bad(f"{len(content)} bytes, the limit is {protocol.IMAGE_MAX_BYTES}")
+            raise _bad(f"more than {protocol.IMAGE_MAX_BYTES} bytes, the limit of an image")
         control = _check_header(content)
         sections: list[Section] = []
         offset = protocol.IMAGE_HEADER_BYTES
@@ -78,6 +120,32 @@ class Image:
             offset = end
         _check_sum(content, offset, _checksum(sections))
         return cls(tuple(sections), address, control)
+
+    def require_runnable(self) -> None:
+        """Return if every section lies in the FX3's RAM, alone, and the entry in one of them.
+
+        The boot ROM checks none of this: it would write what it can, jump, and be silent until the
+        power goes.
+
+        Raises:
+            ImageError: for the first thing that is wrong.
+        """
+        areas = [range(start, start + size) for start, size in protocol.RAM_AREAS]
+        spans = sorted(
+            ((item.address, item.address + len(item.data)) for item in self.sections),
+        )
+        for start, end in spans:
+            if start % protocol.IMAGE_WORD_BYTES:
+                raise _bad(f"section at {start:#010x} does not begin at a whole word")
+            if not any(start in area and end - 1 in area for area in areas):
+                raise _bad(f"section {start:#010x} to {end:#010x} leaves the FX3's RAM")
+        for (_, end), (start, _) in pairwise(spans):
+            if start < end:
+                raise _bad(
+                    f"section at {start:#010x} begins inside another, which ends at {end:#x}"
+                )
+        if not any(start <= self.entry < end for start, end in spans):
+            raise _bad(f"entry address {self.entry:#010x} lies in no section")
 
     @classmethod
     def build(cls, sections: Sequence[Section], entry: int) -> bytes:
@@ -151,15 +219,23 @@ def upload(
 
     Raises:
         BadReplyError: when a piece reads back differently or short.
-        DeviceError: when a transfer fails. The jump may end with an I/O error or with the device
-            gone, because the ROM leaves the bus in the middle of it.
+        DeviceError: when a transfer fails, with a note on how far the upload came; nothing has run
+            yet, and the upload can be repeated from its start. The jump may end with an I/O error
+            or with the device gone, because the ROM leaves the bus in the middle of it.
     """
     started_ns = runtime.now_ns()
     total_bytes = image.data_bytes
     done_bytes = 0
     for address, piece in _pieces(image):
-        _write(device, address, piece, timeout_ms)
-        _verify(device, address, piece, timeout_ms)
+        try:
+            _write(device, address, piece, timeout_ms)
+            _verify(device, address, piece, timeout_ms)
+        except DeviceError as error:
+            error.add_note(
+                f"{done_bytes} of {total_bytes} bytes were written and nothing has run: if the "
+                "boot ROM is still there, upload again from the start"
+            )
+            raise
         done_bytes += len(piece)
         if progress is not None:
             progress(done_bytes, total_bytes)
@@ -221,7 +297,12 @@ def _checksum(sections: Sequence[Section]) -> int:
 
 
 def _check_header(content: bytes) -> int:
+    if not content:
+        raise _bad("empty file")
     if content[:2] != protocol.IMAGE_MAGIC:
+        for beginning, what in _LOOKALIKES:
+            if content.startswith(beginning):
+                raise _bad(what)
         raise _bad(f"does not begin with {protocol.IMAGE_MAGIC.decode()}")
     if len(content) < protocol.IMAGE_HEADER_BYTES:
         raise _bad("truncated: no whole header")

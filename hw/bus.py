@@ -1,12 +1,14 @@
 """Finding devices: by product, serial number and port path, on a real bus or on a world's.
 
-Address and even bus of a device change when it goes from boot ROM to application (from the USB 2
-to the USB 3 side of the port), so a device is found again by its port path, and the application
-also by its serial number. The boot ROM's serial number is the same on every chip.
+Address, bus and even port path of a device change when it goes from boot ROM to application (from
+the USB 2 to the USB 3 side of the connector), so a device is found again by its connector: exactly
+where the system tells which two ports that is (:mod:`hw.ports`), else by a port path that is the
+same on both buses. The application is also found by its serial number; the boot ROM's is the same
+on every chip.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import usb.backend.libusb1
@@ -26,6 +28,7 @@ from hw.errors import (
     usb_errors,
 )
 from hw.guard import Authority, Operation, Target, require
+from hw.ports import Port, peer_of
 from hw.runtime import Runtime
 
 UsbDevice: TypeAlias = Any
@@ -54,11 +57,13 @@ class Selector:
         serial: serial number of the application.
         port_numbers: port path from the root hub.
         bus: bus number; not kept across a reset, see the module's text.
+        peer: the other name of the same connector, where it is known; then bus and ports are too.
     """
 
     serial: str | None = None
     port_numbers: tuple[int, ...] | None = None
     bus: int | None = None
+    peer: Port | None = None
 
     @property
     def label(self) -> str:
@@ -69,6 +74,13 @@ class Selector:
             return "any device" if self.bus is None else f"any device on bus {self.bus}"
         path = ".".join(map(str, self.port_numbers))
         return f"port {path}" if self.bus is None else f"port {self.bus}-{path}"
+
+
+def with_peer(selector: Selector) -> Selector:
+    """Return the selector with the connector's other port, if it names one port and has a peer."""
+    if selector.bus is None or selector.port_numbers is None:
+        return selector
+    return replace(selector, peer=peer_of((selector.bus, selector.port_numbers)))
 
 
 class Bus:
@@ -90,10 +102,23 @@ class Bus:
         self._backend = backend
         self.runtime = runtime
         self._authority = authority
-        self.selector = selector
         is_world = hasattr(backend, WORLD_ATTRIBUTE)
+        self.selector = selector if is_world else with_peer(selector)
         self.target = Target("world" if is_world else "usb", selector.label)
         self._permitted: set[Operation] = set()
+
+    def place_of(self, device: UsbDevice) -> Selector:
+        """How to find a device again after a reset: by its connector, and its serial if chosen so.
+
+        The port's number on the other bus is asked of the system, where that is the real one.
+        """
+        ports = device.port_numbers
+        if ports is None:
+            return replace(self.selector, bus=None)
+        place = replace(self.selector, bus=device.bus, port_numbers=tuple(ports), peer=None)
+        if self.target.kind != "world":
+            place = with_peer(place)
+        return place if place.peer is not None else replace(place, bus=None)
 
     def permit(self, operation: Operation) -> None:
         """Return if the guard allows an operation here.
@@ -125,13 +150,7 @@ class Bus:
         welcome = frozenset(products)
         fitting: list[UsbDevice] = []
         trouble: DeviceError | None = None
-        with usb_errors("enumerate"):
-            candidates = list(
-                usb.core.find(
-                    find_all=True, backend=self._require_backend(), idVendor=protocol.VENDOR_ID
-                )
-            )
-        for device in candidates:
+        for device in self._all():
             try:
                 if device.idProduct in welcome and _fits(device, chosen):
                     fitting.append(device)
@@ -142,6 +161,14 @@ class Bus:
         if not fitting and trouble is not None:
             raise trouble
         return fitting[0] if fitting else None
+
+    def _all(self) -> list[UsbDevice]:
+        with usb_errors("enumerate"):
+            return list(
+                usb.core.find(
+                    find_all=True, backend=self._require_backend(), idVendor=protocol.VENDOR_ID
+                )
+            )
 
     def find_application(self) -> UsbDevice:
         """Return the application's device.
@@ -193,8 +220,22 @@ class Bus:
                 trouble = f"; last: {error}"
             if self.runtime.now_ns() >= deadline_ns:
                 wanted = " or ".join(f"{protocol.VENDOR_ID:04x}:{p:04x}" for p in welcome)
-                raise NoDeviceError("wait", f"no {wanted} within {timeout_ms} ms{trouble}")
+                raise NoDeviceError(
+                    "wait", f"no {wanted} within {timeout_ms} ms{trouble}{self._others()}"
+                )
             self._wait_for_change()
+
+    def _others(self) -> str:
+        """What is on the bus instead, for a message."""
+        try:
+            devices = self._all()
+        except DeviceError:
+            return ""
+        found = ", ".join(
+            f"{protocol.VENDOR_ID:04x}:{device.idProduct:04x} at {_place_name(device)}"
+            for device in devices
+        )
+        return f"; on the bus: {found}" if found else ""
 
     def _wait_for_change(self) -> None:
         """Wait a while; a backend that tells when a device comes or goes is asked."""
@@ -269,12 +310,24 @@ def answers(device: UsbDevice) -> bool:
     return len(reply) == protocol.DEVICE_INFO_BYTES
 
 
-def _fits(device: UsbDevice, selector: Selector) -> bool:
+def _place_name(device: UsbDevice) -> str:
+    ports = device.port_numbers
+    return f"bus {device.bus}" if ports is None else f"{device.bus}-{'.'.join(map(str, ports))}"
+
+
+def _is_placed(device: UsbDevice, selector: Selector) -> bool:
+    ports = device.port_numbers
+    port = None if ports is None else (device.bus, tuple(ports))
+    if selector.peer is not None and port is not None:
+        return port in ((selector.bus, selector.port_numbers), selector.peer)
     if selector.bus is not None and device.bus != selector.bus:
         return False
     # A backend that does not know the ports cannot contradict the choice.
-    ports = device.port_numbers
-    if None not in (selector.port_numbers, ports) and tuple(ports) != selector.port_numbers:
+    return None in (selector.port_numbers, ports) or tuple(ports) == selector.port_numbers
+
+
+def _fits(device: UsbDevice, selector: Selector) -> bool:
+    if not _is_placed(device, selector):
         return False
     if selector.serial is None or device.idProduct == protocol.BOOT_PRODUCT_ID:
         return True

@@ -6,7 +6,6 @@ import errno
 from array import array
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from typing import Literal
 
 import usb.util
@@ -74,12 +73,8 @@ class Connection:
 
     @property
     def place(self) -> Selector:
-        """How to find this device again after a reset: by port path, and serial if chosen by it."""
-        ports = self._device.port_numbers
-        chosen = self._bus.selector
-        return replace(
-            chosen, bus=None, port_numbers=tuple(ports) if ports else chosen.port_numbers
-        )
+        """How to find this device again after a reset; see :meth:`hw.bus.Bus.place_of`."""
+        return self._bus.place_of(self._device)
 
     def close(self) -> None:
         """Release the interface and the handle; closing twice is harmless."""
@@ -195,7 +190,15 @@ class Connection:
         """
         self._bus.permit(Operation.RESET)
         with suppress(NoDeviceError):
-            self._told("port-reset", 0, self._device.reset)
+            self._told("port-reset", 0, self._reset)
+
+    def _reset(self) -> None:
+        try:
+            self._device.reset()
+        except OSError as failure:
+            # libusb's answer when what came back is not the same device.
+            if failure.errno != errno.ENOENT:
+                raise
 
     def _told(
         self, kind: Literal["clear-halt", "port-reset"], request: int, call: Callable[[], None]
@@ -248,7 +251,7 @@ class Connection:
     def _detach_driver(self) -> None:
         number = protocol.INTERFACE_NUMBER
         try:
-            with usb_errors("kernel driver query"):
+            with usb_errors("open"):
                 active = self._device.is_kernel_driver_active(number)
         except NotImplementedError:
             # A backend without kernel drivers (Windows, worlds) has none to detach.

@@ -4,9 +4,12 @@ Every message names the operation, what happened, and what to do next.
 """
 
 import errno
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import ClassVar
+
+from hw.udev import INSTALL_DIRECTORY, rule_path
 
 
 class DeviceError(Exception):
@@ -16,11 +19,11 @@ class DeviceError(Exception):
         operation: what was attempted, such as ``STARTFX3``.
         detail: what happened, beyond the kind of the error; may be empty.
         happened: the kind of the error in words (per class).
-        advice: what to do next (per class).
+        advice: what to do next (per class, and for a denial per rule).
     """
 
     happened: ClassVar[str] = "failed"
-    advice: ClassVar[str] = "probe the device, and recover it if it does not answer"
+    advice: str = "probe the device, and recover it if it does not answer"
 
     def __init__(self, operation: str, detail: str = "") -> None:
         # Exception keeps both, so copies and pickles of an error are whole.
@@ -61,18 +64,52 @@ class AmbiguousError(DeviceError):
     advice = "choose one by serial number or port path"
 
 
+def libusb_advice(platform: str) -> str:
+    """How to get libusb 1.0.
+
+    Args:
+        platform: as ``sys.platform`` names it.
+    """
+    if platform == "win32":
+        return "install libusb: put libusb-1.0.dll, from libusb.info, into a directory of the PATH"
+    if platform == "darwin":
+        return "install libusb: brew install libusb"
+    return "install libusb: apt install libusb-1.0-0, dnf install libusb1 or pacman -S libusb"
+
+
+def access_advice(platform: str) -> str:
+    """How to be allowed to open the device.
+
+    Args:
+        platform: as ``sys.platform`` names it.
+    """
+    if platform.startswith("linux"):
+        return (
+            f"install the udev rule: sudo cp {rule_path()} {INSTALL_DIRECTORY} && "
+            "sudo udevadm control --reload-rules && sudo udevadm trigger --subsystem-match=usb"
+        )
+    return "end the program or driver that holds the device, or use an account that may open it"
+
+
 class NoBackendError(DeviceError):
     """pyusb found no USB library on this machine."""
 
     happened = "no USB library"
-    advice = "install libusb 1.0 (package libusb-1.0-0 on Debian)"
+    advice = libusb_advice(sys.platform)
 
 
 class AccessDeniedError(DeviceError):
     """The operating system does not let this user open the device (EACCES)."""
 
     happened = "access denied by the operating system"
-    advice = "install a udev rule for 04b4:00f1 and 04b4:00f3, or use an account that may open it"
+    advice = access_advice(sys.platform)
+
+
+class NotSupportedError(DeviceError):
+    """The system's driver for the device does not let programs do this (ENOSYS)."""
+
+    happened = "not possible with the driver that the system uses for it"
+    advice = "on Windows install the WinUSB driver for 04b4:00f1 and 04b4:00f3, with Zadig"
 
 
 class BusyError(DeviceError):
@@ -110,6 +147,21 @@ class ImageError(DeviceError):
     advice = "build or download the .img file again"
 
 
+_ADVICE_BY_RULE = {
+    "host-state": (
+        "give authority=Authority(RiskMode.STANDARD, host_state=HostState.NORMAL) where you know "
+        "that the host is stable, or use a simulated world"
+    ),
+    "mode": "give an Authority with a higher risk mode, such as RiskMode.AGGRESSIVE",
+    "acknowledgement-missing": (
+        "add Acknowledgement(operation, target) to the Authority, with this operation and a target "
+        "of this name"
+    ),
+    "persistent": "nothing allows it: upload firmware into RAM instead",
+}
+"""What to give instead, by the rule that decided (:func:`hw.guard.decide`)."""
+
+
 class DeniedError(DeviceError):
     """The guard does not allow the operation.
 
@@ -124,6 +176,7 @@ class DeniedError(DeviceError):
         super().__init__(operation, detail)
         self.args = (operation, detail, rule)
         self.rule = rule
+        self.advice = _ADVICE_BY_RULE.get(rule, self.advice)
 
 
 _BY_ERRNO: dict[int, type[DeviceError]] = {
@@ -132,6 +185,7 @@ _BY_ERRNO: dict[int, type[DeviceError]] = {
     errno.ENODEV: NoDeviceError,
     errno.EACCES: AccessDeniedError,
     errno.EBUSY: BusyError,
+    errno.ENOSYS: NotSupportedError,
     errno.EOVERFLOW: DataOverflowError,
     errno.EIO: TransferError,
 }

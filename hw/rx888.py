@@ -20,11 +20,11 @@ from hw.runtime import Runtime, ThreadRuntime
 from hw.stream import (
     BLOCK_SAMPLES,
     DEPTH,
-    PRIME_SETTLE_MS,
     READ_GRACE_MS,
     READ_TIMEOUT_MS,
     Stream,
     leave_stopped,
+    spawn_primed,
 )
 
 _OPERATIONS: dict[int, Operation] = {
@@ -390,10 +390,11 @@ class Rx888:
             DeviceError: of STARTFX3, with the outcome of the abandoned read as a note; or of the
                 read.
         """
-        reader = self._bus.runtime.spawn(
-            "primed read", lambda: self.read(size_bytes, timeout_ms=timeout_ms)
+        reader = spawn_primed(
+            self._bus.runtime,
+            "primed read",
+            lambda: self.read(size_bytes, timeout_ms=timeout_ms),
         )
-        self._bus.runtime.sleep_ms(PRIME_SETTLE_MS)
         try:
             self.start()
         except DeviceError as start_error:

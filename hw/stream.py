@@ -12,8 +12,9 @@ GETSTATS shows it: ``pib_errors`` grows.
 from __future__ import annotations
 
 from array import array
+from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Protocol, Self, TypeAlias
+from typing import TYPE_CHECKING, Final, Protocol, Self, TypeAlias, TypeVar
 
 from hw.errors import BadReplyError, DeviceError, DeviceTimeoutError
 from hw.guard import Operation
@@ -25,15 +26,17 @@ if TYPE_CHECKING:
 
     Block: TypeAlias = np.ndarray[tuple[int], np.dtype[np.int16]]
 
+T = TypeVar("T")
+
 BLOCK_SAMPLES: Final = 1 << 17
 """256 KiB a read: 2 ms at 64 MHz."""
 DEPTH: Final = 32
 READ_TIMEOUT_MS: Final = 1000
-PRIME_SETTLE_MS: Final = 1
-"""pyusb's blocking read does not tell when its transfer is queued; this is ample for it."""
 READ_GRACE_MS: Final = 1000
 """How long after its time-out a read is still expected to end."""
 
+_PRIME_SETTLE_MS = 1
+_PRIME_LIMIT_MS = 10_000
 _SAMPLES_PER_PACKET = BULK_PACKET_SS_BYTES // SAMPLE_BYTES
 
 
@@ -55,6 +58,32 @@ class StreamDevice(Protocol):
     def read_into(self, buffer: array[int], *, timeout_ms: int) -> int:
         """Read into a buffer; return the number of bytes."""
         ...
+
+
+def spawn_primed(runtime: Runtime, name: str, call: Callable[[], T]) -> Handle[T]:
+    """Run a call that begins with a read beside the caller; return when the read is queued.
+
+    pyusb's blocking read does not tell when its transfer is queued, so this waits until the call
+    runs, and 1 ms more.
+
+    Args:
+        runtime: gives the thread, or the task in a world.
+        name: of the thread.
+        call: what to run.
+
+    Raises:
+        TimeoutError: when the call does not begin.
+    """
+    begun = runtime.queue(1)
+
+    def run() -> T:
+        begun.put(True)
+        return call()
+
+    handle = runtime.spawn(name, run)
+    begun.get(_PRIME_LIMIT_MS)
+    runtime.sleep_ms(_PRIME_SETTLE_MS)
+    return handle
 
 
 def leave_stopped(device: StreamDevice, error: BaseException | None) -> None:
@@ -89,7 +118,8 @@ class Stream:
     Args:
         device: the open driver.
         runtime: gives the reader its thread, or its task in a world.
-        rate_hz: sample clock in Hz, ``None`` to leave it as it is.
+        rate_hz: sample clock in Hz, ``None`` to leave it as it is. The first firmware sleeps 1 s in
+            STARTADC (incident F5): set its clock beforehand and wait.
         block_samples: samples a block, a multiple of 512 (one packet).
         depth: how many blocks are read ahead of the program; then the reader waits.
         limit_blocks: how many blocks there will be, ``None`` for no limit.
@@ -153,8 +183,7 @@ class Stream:
         if self._rate_hz is not None:
             self._device.start_adc(self._rate_hz)
         try:
-            self._reader = self._runtime.spawn("stream reader", self._read)
-            self._runtime.sleep_ms(PRIME_SETTLE_MS)
+            self._reader = spawn_primed(self._runtime, "stream reader", self._read)
             self._device.start()
         except BaseException as error:
             self._leave(error)

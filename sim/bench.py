@@ -49,6 +49,7 @@ class Bench(World):
         self.board = Rx888(self, self.options, self._load)
         self.chip = self.board.chip
         self.chip.link = self.host
+        self.host.vbus = self.chip.vbus
 
     def _load(self, ram: bytearray, entry: int) -> Firmware | None:
         """What the boot ROM's jump finds: any revision's image runs, under this world's policy."""

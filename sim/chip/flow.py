@@ -26,9 +26,10 @@ from fractions import Fraction
 
 from sim.chip import flow_future
 from sim.chip.flow_engine import Engine
+from sim.chip.flow_machine import WAITS
 from sim.chip.flow_ring import Ring
 from sim.chip.flow_steady import Steady
-from sim.chip.gpif import GpifState, GpifTable
+from sim.chip.gpif import THREAD_OF_STATE, GpifState, GpifTable
 
 BUFFER_COUNT = 8
 """Both producers' buffers: the channel's count, 4, is per producer (cyu3dma.h)."""
@@ -61,11 +62,22 @@ class Flow:
             with produced unchanged). False: the order is taken as it comes; and if the machine
             returns to IDLE before anything is committed, the words that strayed into thread 1
             are forgotten.
+        forced_stop_leaves_debris: a forced disable of a machine that waits for a buffer leaves that
+            thread dirty: in later sessions, once it runs out of buffers it never becomes ready
+            again before the next reset, until a soft disable cleans it. False: it leaves nothing.
         steady, laps, bulk: the three short cuts; off, every event is stepped. Results are equal.
 
     """
 
-    __slots__ = ("_before", "_engine", "_glance", "_glance_ns", "_loaded", "_stretch")
+    __slots__ = (
+        "_before",
+        "_engine",
+        "_glance",
+        "_glance_ns",
+        "_leaves_debris",
+        "_loaded",
+        "_stretch",
+    )
 
     def __init__(
         self,
@@ -76,6 +88,7 @@ class Flow:
         packet_bytes: int = PACKET_BYTES,
         packet_ns: int = PACKET_NS,
         wrong_producer_stalls: bool = True,
+        forced_stop_leaves_debris: bool = True,
         steady: bool = True,
         laps: bool = True,
         bulk: bool = True,
@@ -90,6 +103,7 @@ class Flow:
         if packet_ns < 1:
             raise ValueError(f"a packet takes time, not {packet_ns} ns")
         self._loaded = False
+        self._leaves_debris = forced_stop_leaves_debris
         self._glance_ns = -1
         self._glance = (0, 0)
         self._stretch: Steady | None = None
@@ -135,14 +149,22 @@ class Flow:
 
     def pause(self, t_ns: int) -> None:
         """GpifDisable(False): stopped where it is, trigger cleared, waveform kept."""
-        self._settle(t_ns)
-        self._engine.moving = False
-        self._engine.trigger = False
+        self._halt(t_ns)
+        self._engine.ring.debris = 0
 
     def unload(self, t_ns: int) -> None:
         """GpifDisable(True): stopped, trigger cleared, waveform gone."""
-        self.pause(t_ns)
+        self._settle(t_ns)
+        engine = self._engine
+        if engine.moving and WAITS[engine.state] and self._leaves_debris:
+            engine.ring.debris |= 1 << THREAD_OF_STATE[engine.state]
+        self._halt(t_ns)
         self._loaded = False
+
+    def _halt(self, t_ns: int) -> None:
+        self._settle(t_ns)
+        self._engine.moving = False
+        self._engine.trigger = False
 
     def trigger(self, t_ns: int, on: bool) -> None:
         """GpifControlSWInput: FW_TRG as the next edge will see it."""

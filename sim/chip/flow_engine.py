@@ -171,6 +171,9 @@ class Engine(Machine):
         """Begin a closed form where the host waits at an empty ring for a machine in step."""
         if not self.steadies or (self.asked is not None and self.delivered >= self.asked):
             return False
+        # With one buffer a thread every commit fills it, which a dirty thread does not survive.
+        if self.ring.debris and self.ring.depth == 1:
+            return False
         first_edge = None if self.ring.level else self.visit_edge()
         if first_edge is None:
             return False
@@ -205,7 +208,7 @@ class Engine(Machine):
     def _lap(self, packet_end_ns: int, limit_ns: int) -> bool:
         """Whole laps of a slow host: a buffer freed, refilled, one word lost, parked again."""
         ring, state = self.ring, self.state
-        if not (self.moving and self.trigger and ring.live and WAITS[state]):
+        if ring.debris or not (self.moving and self.trigger and ring.live and WAITS[state]):
             return False
         thread = THREAD_OF_STATE[state]
         if ring.level != 2 * ring.depth or ring.words[thread] or not ring.in_step(thread):

@@ -22,10 +22,12 @@ class Ring:
         "buffer_words",
         "consumed",
         "consumed_before",
+        "debris",
         "depth",
         "filled",
         "first_thread",
         "fresh",
+        "latched",
         "live",
         "produced_before",
         "words",
@@ -53,6 +55,10 @@ class Ring:
         """Armed, and no word taken yet."""
         self.first_thread = 0
         """The thread whose buffer the consumer takes first."""
+        self.debris = 0
+        """Threads, one bit each, that a forced stop left dirty: a full ring latches them."""
+        self.latched = 0
+        """Dirty threads that ran out of buffers: not ready until the next reset."""
 
     def copy(self) -> Ring:
         """A ring of its own in the same state."""
@@ -80,7 +86,7 @@ class Ring:
 
     def ready(self, thread: int) -> bool:
         """DMA_RDY of a thread: its producer has a buffer to write into."""
-        if not self.live:
+        if not self.live or self.latched >> thread & 1:
             return False
         place = thread ^ self.first_thread
         return self.filled[place] - ((self.consumed + 1 - place) >> 1) < self.depth
@@ -100,6 +106,8 @@ class Ring:
         if self.words[thread] == self.buffer_words:
             self.words[thread] = 0
             self.filled[thread ^ self.first_thread] += 1
+            if self.debris >> thread & 1 and not self.ready(thread):
+                self.latched |= 1 << thread
         return True
 
     def waiting(self) -> int:
@@ -136,7 +144,7 @@ class Ring:
         self.consumed_before = self.consumed_ever
         self.filled = [0, 0]
         self.words = [0, 0]
-        self.consumed = self.first_thread = 0
+        self.consumed = self.first_thread = self.latched = 0
         self.armed = self.live = self.fresh = False
 
     def fail(self) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 
+from hw.protocol import BULK_PACKET_SS_BYTES
 from sim.chip.flow import Flow
 from sim.chip.gpif import GpifState, GpifTable
 from sim.kernel import HARDWARE, World
@@ -26,7 +27,8 @@ class Stream:
         world: the clock.
         table: the decoded waveform table that the firmware loads.
         packet_ns: time of one bulk packet on the link.
-        wrong_producer_stalls: see :class:`sim.options.Options`.
+        packet_bytes: size of one bulk packet.
+        wrong_producer_stalls, forced_stop_leaves_debris: see :class:`sim.options.Options`.
 
     Attributes:
         flow: the exact state; look at it with ``flow.state(world.now_ns)`` and its like.
@@ -34,11 +36,25 @@ class Stream:
     """
 
     def __init__(
-        self, world: World, table: GpifTable, packet_ns: int, wrong_producer_stalls: bool
+        self,
+        world: World,
+        table: GpifTable,
+        packet_ns: int,
+        packet_bytes: int = BULK_PACKET_SS_BYTES,
+        *,
+        wrong_producer_stalls: bool,
+        forced_stop_leaves_debris: bool,
     ) -> None:
         self.world = world
         self.table = table
-        self.flow = Flow(table, packet_ns=packet_ns, wrong_producer_stalls=wrong_producer_stalls)
+        self.packet_bytes = packet_bytes
+        self.flow = Flow(
+            table,
+            packet_bytes=packet_bytes,
+            packet_ns=packet_ns,
+            wrong_producer_stalls=wrong_producer_stalls,
+            forced_stop_leaves_debris=forced_stop_leaves_debris,
+        )
         self.on_change: Callable[[], None] | None = None
         self._clocked = False
         self._triggered = False

@@ -5,7 +5,7 @@ The policy is another axis: any revision runs under any policy, with the health 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 from hw.protocol import STATS_BYTES, STATS_SHORT_BYTES
@@ -23,6 +23,7 @@ class Revision:
         table: the GPIF table it loads.
         stops_state_machine: STOPFX3 and STARTFX3 disable the state machine (soft in STOP when it
             reached IDLE, else forced) and START loads and starts it again.
+        stop_forces: ... always by force, which loses the table, in STOPFX3 and in level 1.
         stop_ticks: sleep of STOPFX3 between trigger low and what follows.
         adc_settle_ticks: sleep of STARTADC; 0: it polls PLL lock instead.
         adc_stops_stream: STARTADC stops a running state machine first.
@@ -43,6 +44,7 @@ class Revision:
     version: tuple[int, int]
     table: GpifTable
     stops_state_machine: bool
+    stop_forces: bool
     stop_ticks: int
     adc_settle_ticks: int
     adc_stops_stream: bool
@@ -64,6 +66,7 @@ ORIGINAL = Revision(
     version=(2, 1),
     table=EDGES_13,
     stops_state_machine=False,
+    stop_forces=False,
     stop_ticks=10,
     adc_settle_ticks=1_000,
     adc_stops_stream=False,
@@ -86,6 +89,7 @@ FW_2_2 = Revision(
     version=(2, 2),
     table=EDGES_16,
     stops_state_machine=True,
+    stop_forces=False,
     stop_ticks=1,
     adc_settle_ticks=0,
     adc_stops_stream=True,
@@ -100,11 +104,16 @@ FW_2_2 = Revision(
 )
 """Main branch of May 2026, before the EP0 watchdog: 16 edges, soft stop, 20 bytes of GETSTATS."""
 
+FORCE_STOP = replace(FW_2_2, name="force-stop", table=EDGES_13, stop_forces=True)
+"""Between February and commit 8e00ab8 of May 2026: every stop is forced, because the 13-edge table
+has no way out of its wait states (incident F14)."""
+
 FW_2_3 = Revision(
     name="fw-2.3",
     version=(2, 3),
     table=EDGES_16,
     stops_state_machine=True,
+    stop_forces=False,
     stop_ticks=1,
     adc_settle_ticks=0,
     adc_stops_stream=True,
@@ -124,6 +133,7 @@ REFERENCE = Revision(
     version=(2, 3),
     table=EDGES_16,
     stops_state_machine=True,
+    stop_forces=False,
     stop_ticks=1,
     adc_settle_ticks=0,
     adc_stops_stream=True,
@@ -138,7 +148,7 @@ REFERENCE = Revision(
 )
 """What this project proposes: release 0.1.0 with its known defects mended."""
 
-REVISIONS = {item.name: item for item in (ORIGINAL, FW_2_2, FW_2_3, REFERENCE)}
+REVISIONS = {item.name: item for item in (ORIGINAL, FORCE_STOP, FW_2_2, FW_2_3, REFERENCE)}
 
 
 def revision(name: str) -> Revision:

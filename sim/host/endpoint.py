@@ -52,10 +52,14 @@ class BulkIn:
     Args:
         world: the clock.
         stream: the device's end.
+        packet_bytes: size of a packet at the link's speed.
     """
 
-    def __init__(self, world: World, stream: Stream) -> None:
+    def __init__(
+        self, world: World, stream: Stream, packet_bytes: int = BULK_PACKET_SS_BYTES
+    ) -> None:
         self.world = world
+        self.packet_bytes = packet_bytes
         self.stream = stream
         self.queue: deque[BulkTransfer] = deque()
         self.asked = stream.flow.delivered_packets(world.now_ns)
@@ -69,9 +73,11 @@ class BulkIn:
             ValueError: when the length is not a whole number of packets: what a device with more
                 data does to such a read is an overflow, which no program here wants.
         """
-        packets, rest = divmod(length, BULK_PACKET_SS_BYTES)
+        packets, rest = divmod(length, self.packet_bytes)
         if rest or packets <= 0:
-            raise ValueError(f"a read of {length} bytes is not whole packets of 1024 bytes")
+            raise ValueError(
+                f"a read of {length} bytes is not whole packets of {self.packet_bytes} bytes"
+            )
         # A drain may have taken packets past this queue: they are nobody's answer any more.
         first = max(self.asked, self.stream.flow.delivered_packets(self.world.now_ns))
         self.asked = first + packets
@@ -98,7 +104,7 @@ class BulkIn:
             other.first_packet = self.asked - kept
             other.last_packet = self.asked = self.asked + packets
             self.stream.credit(packets)
-        transfer.end(TransferStatus.CANCELLED, received * BULK_PACKET_SS_BYTES)
+        transfer.end(TransferStatus.CANCELLED, received * self.packet_bytes)
         self.plan()
 
     def pause(self) -> None:

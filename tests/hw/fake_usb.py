@@ -58,6 +58,9 @@ class FakeRuntime:
     def spawn(self, name: str, call: Callable[[], Any]) -> Any:
         return SimpleNamespace(join=lambda timeout_ms: call())
 
+    def queue(self, capacity: int) -> Any:
+        return SimpleNamespace(get=lambda timeout_ms: None, put=lambda item: True)
+
 
 class FakeDevice:
     """One port's device: application or boot ROM, with faults by request code."""

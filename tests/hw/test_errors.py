@@ -9,6 +9,8 @@ import usb.core
 
 from hw import errors
 from hw.errors import DeniedError, DeviceError, TransferError, from_os_error, usb_errors
+from hw.guard import Authority, HostState, Operation, RiskMode, Target, require
+from hw.udev import rule_path
 
 KINDS = [
     (errno.ETIMEDOUT, errors.DeviceTimeoutError),
@@ -16,6 +18,7 @@ KINDS = [
     (errno.ENODEV, errors.NoDeviceError),
     (errno.EACCES, errors.AccessDeniedError),
     (errno.EBUSY, errors.BusyError),
+    (errno.ENOSYS, errors.NotSupportedError),
     (errno.EOVERFLOW, errors.DataOverflowError),
     (errno.EIO, errors.TransferError),
     (errno.ENOMEM, errors.TransferError),
@@ -54,6 +57,46 @@ def test_messages_name_operation_detail_and_advice_and_survive_copies(kind):
     assert str(kind("START")) == f"START: {kind.happened}; {kind.advice}"
     for twin in (copy.copy(error), pickle.loads(pickle.dumps(error))):
         assert (type(twin), str(twin)) == (kind, str(error))
+
+
+def test_access_denied_names_the_rule_that_is_shipped_and_where_it_goes():
+    advice = errors.access_advice("linux")
+    assert f"sudo cp {rule_path()} /etc/udev/rules.d/" in advice
+    assert rule_path().is_file()
+    assert "udev" not in errors.access_advice("win32")
+
+
+@pytest.mark.parametrize(
+    ("platform", "words"),
+    [
+        ("linux", "apt install libusb-1.0-0"),
+        ("darwin", "brew install libusb"),
+        ("win32", "libusb-1.0.dll"),
+        ("freebsd14", "install libusb"),
+    ],
+)
+def test_a_missing_usb_library_is_named_for_each_system(platform, words):
+    assert words in errors.libusb_advice(platform)
+
+
+@pytest.mark.parametrize(
+    ("operation", "authority", "words"),
+    [
+        (Operation.OPEN, Authority(), "host_state=HostState.NORMAL"),
+        (Operation.STREAM, Authority(RiskMode.SAFE, frozenset(), HostState.NORMAL), "AGGRESSIVE"),
+        (
+            Operation.OPEN,
+            Authority(RiskMode.SAFE, frozenset(), HostState.NORMAL),
+            "Acknowledgement(operation, target)",
+        ),
+        (Operation.FLASH, Authority(), "nothing allows it"),
+    ],
+)
+def test_a_denial_says_what_to_give_instead(operation, authority, words):
+    with pytest.raises(DeniedError) as caught:
+        require(operation, Target("usb", "any device"), authority)
+    for text in (str(caught.value), str(pickle.loads(pickle.dumps(caught.value)))):
+        assert words in text
 
 
 def test_a_denial_keeps_its_rule_in_a_copy():

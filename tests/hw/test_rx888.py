@@ -7,7 +7,7 @@ from array import array
 import pytest
 from usb.backend import libusb1
 
-from hw import bus, protocol
+from hw import bus, ports, protocol
 from hw.bus import Selector
 from hw.errors import (
     AccessDeniedError,
@@ -33,6 +33,7 @@ from tests.hw.fake_usb import (
     FakeDevice,
     FakeRuntime,
     WorldBackend,
+    usb_error,
 )
 from tests.sim.bench import booted, driver
 
@@ -257,9 +258,10 @@ def test_reads_into_a_buffer_of_the_callers(rx, device):
 
 def test_what_one_read_returned_is_not_changed_by_the_next(rx, device):
     first = rx.read(2048, timeout_ms=500)
-    device.bulk = b"\x07" * 1024
-    assert rx.read(2048, timeout_ms=500) == b"\x07" * 1024
+    device.bulk = b"\x07" * 4096
+    assert rx.read(2048, timeout_ms=500) == b"\x07" * 2048
     assert rx.read(1024, timeout_ms=500) == b"\x07" * 1024
+    assert rx.read(4096, timeout_ms=500) == b"\x07" * 4096
     assert first == b"\x01\x02" * 1024
 
 
@@ -369,6 +371,34 @@ def test_an_owner_of_the_interface(runtime, backend):
         Rx888.open(backend, runtime)
 
 
+@pytest.mark.parametrize("where", ["open", "claim"])
+def test_a_user_without_leave_is_told_of_the_udev_rule(device, runtime, where):
+    class Closed(WorldBackend):
+        def open_device(self, dev):
+            if where == "open":
+                raise usb_error(errno.EACCES)
+            return dev
+
+    backend = Closed(device)
+    backend.claim_fault = errno.EACCES
+    with pytest.raises(AccessDeniedError, match="udev"):
+        Rx888.open(backend, runtime)
+
+
+@pytest.mark.parametrize("firmware", ["fw-2.3", "reference"])
+def test_a_device_that_vanishes_in_the_middle_of_a_request(firmware):
+    """HANGFX3 of 5 s: the watchdog of the control endpoint resets after 2 s, below the request."""
+    with booted(firmware) as world:
+        rx = driver(world)
+        began_ns = world.now_ns
+        with pytest.raises(NoDeviceError, match="HANGFX3"):
+            rx.hang_handler(5_000, timeout_ms=4_000)
+        assert 2_000_000_000 <= world.now_ns - began_ns <= 2_300_000_000
+        for call in (rx.info, rx.stats, rx.stop, rx.clear_halt):
+            with pytest.raises(NoDeviceError):
+                call()
+
+
 def test_a_closed_door_is_not_waited_at(runtime, backend, rx):
     backend.enumerate_fault = errno.EACCES
     with pytest.raises(AccessDeniedError, match="udev"):
@@ -436,6 +466,109 @@ def test_in_place_an_application_must_answer_first(rx, device, runtime):
     assert runtime.time_ns == 2_000_000_000
 
 
+@pytest.fixture
+def sysfs(tmp_path, monkeypatch):
+    """Connectors: bus 2 port 1 is bus 1 port 5, and so on behind the hub at bus 2 port 3."""
+    monkeypatch.setattr(ports, "SYSFS", tmp_path)
+    for here, there in (
+        ("usb2/2-0:1.0/usb2-port1", "usb1/1-0:1.0/usb1-port5"),
+        ("usb1/1-0:1.0/usb1-port5", "usb2/2-0:1.0/usb2-port1"),
+        ("2-3/2-3:1.0/2-3-port4", "1-7/1-7:1.0/1-7-port4"),
+        ("2-3.1/2-3.1:1.0/2-3.1-port2", "1-7.1/1-7.1:1.0/1-7.1-port2"),
+        ("2-3/2-3:1.0/2-3-port9", "somewhere/else"),
+    ):
+        (tmp_path / here).mkdir(parents=True)
+        (tmp_path / here / "peer").symlink_to(f"../../../{there}")
+
+
+@pytest.mark.parametrize(
+    ("port", "peer"),
+    [
+        ((2, (1,)), (1, (5,))),
+        ((1, (5,)), (2, (1,))),
+        ((2, (3, 4)), (1, (7, 4))),
+        ((2, (3, 1, 2)), (1, (7, 1, 2))),
+        ((2, (2,)), None),
+        ((2, (3, 9)), None),
+    ],
+)
+@pytest.mark.usefixtures("sysfs")
+def test_the_system_tells_a_connectors_other_port(port, peer):
+    assert ports.peer_of(port) == peer
+
+
+@pytest.mark.usefixtures("sysfs")
+def test_a_device_is_found_at_its_connector_and_not_at_a_like_numbered_one(device, runtime):
+    """Bus 2 port 1 at SuperSpeed; its boot ROM is on bus 1 port 5, a stranger on bus 1 port 1."""
+    device.ports = (1,)
+    stranger = FakeDevice(application=False)
+    stranger.bus, stranger.ports, stranger.address = 1, (1,), 9
+    granted = authority(RiskMode.AGGRESSIVE, Operation.RESET)
+    with Rx888.open(FakeBackend(device, stranger), runtime, authority=granted) as rx:
+        rx.reset()
+        device.bus, device.ports = 1, (5,)
+        assert rx.reacquire(IMAGE) is not None
+        assert rx.info().firmware_major == 2
+    assert device.is_application
+    assert not stranger.ram
+
+
+@pytest.mark.usefixtures("sysfs")
+def test_a_device_that_stays_on_its_bus_is_found_at_its_connector_too(device, runtime):
+    device.ports = (1,)
+    granted = authority(RiskMode.AGGRESSIVE, Operation.RESET)
+    with Rx888.open(FakeBackend(device), runtime, authority=granted) as rx:
+        device.become(application=True)
+        assert rx.reacquire(IMAGE) is None
+
+
+@pytest.mark.usefixtures("sysfs")
+def test_the_ports_of_this_machine_are_not_asked_about_a_world(device, runtime):
+    device.ports = (1,)
+    with Rx888.open(WorldBackend(device), runtime) as rx:
+        rx.reset()
+        device.bus = 1
+        assert rx.reacquire(IMAGE) is not None
+
+
+@pytest.mark.usefixtures("sysfs")
+def test_a_port_chosen_at_one_speed_is_uploaded_to_at_the_other(runtime):
+    rom = FakeDevice(application=False)
+    rom.bus, rom.ports = 1, (5,)
+    upload = Acknowledgement(Operation.UPLOAD, Target("usb", "port 2-1"))
+    granted = Authority(RiskMode.STANDARD, frozenset((upload,)), HostState.NORMAL)
+    chosen = Selector(port_numbers=(1,), bus=2)
+    with Rx888.open(
+        FakeBackend(rom), runtime, selector=chosen, authority=granted, image=IMAGE
+    ) as rx:
+        assert rx.info().hardware == protocol.HARDWARE_RX888MK2
+
+
+def test_a_device_that_changes_its_bus_is_found_by_its_port_path(rx, device):
+    rx.reset()
+    device.bus, device.address = 1, 77
+    assert rx.reacquire(IMAGE) is not None
+
+
+def test_the_boot_rom_of_a_device_chosen_by_serial_is_found_at_its_port(runtime):
+    """Its own serial number is the same on every chip, so it decides nothing."""
+    wanted, other = FakeDevice(), FakeDevice(application=False, serial="0000000004BE")
+    other.address, other.ports = 9, (2,)
+    with Rx888.open(WorldBackend(wanted, other), runtime, selector=Selector(serial=SERIAL)) as rx:
+        rx.reset()
+        assert rx.reacquire(IMAGE) is not None
+        assert not other.ram
+
+
+def test_another_device_at_the_same_port_is_not_taken_for_the_one_chosen_by_serial(runtime):
+    device = FakeDevice()
+    with Rx888.open(WorldBackend(device), runtime, selector=Selector(serial=SERIAL)) as rx:
+        device.become(application=True)
+        device.serial = "FEDCBA9876543210"
+        with pytest.raises(NoDeviceError, match=r"on the bus: 04b4:00f1 at 2-1\.4"):
+            rx.reacquire(IMAGE, timeout_ms=300)
+
+
 def test_a_device_that_stays_away(rx, device):
     device.is_present = False
     with pytest.raises(NoDeviceError, match="within 10000 ms"):
@@ -452,7 +585,7 @@ def test_reset_counts_a_device_that_left_as_reset(rx, device):
         rx.reset()
 
 
-@pytest.mark.parametrize("fault", [0, errno.ENODEV])
+@pytest.mark.parametrize("fault", [0, errno.ENODEV, errno.ENOENT])
 def test_port_reset(rx, device, fault):
     device.reset_fault = fault
     rx.port_reset()

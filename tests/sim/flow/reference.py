@@ -29,6 +29,7 @@ class Reference:
         buffer_packets: int,
         packet_ns: int,
         wrong_producer_stalls: bool,
+        forced_stop_leaves_debris: bool = True,
     ) -> None:
         self.has_stop_edges = {16: True, 13: False}[edges]
         self.limit = buffer_words - 2
@@ -36,6 +37,9 @@ class Reference:
         self.buffer_packets = buffer_packets
         self.packet_ns = packet_ns
         self.wrong_producer_stalls = wrong_producer_stalls
+        self.forced_stop_leaves_debris = forced_stop_leaves_debris
+        self.dirty = {0: False, 1: False}
+        self.never_ready_again = {0: False, 1: False}
         self.descriptors = [Descriptor() for _ in range(buffer_count)]
         self.empty_ring()
         self.armed = self.failed = self.stalled = self.seen_a_word = False
@@ -169,6 +173,8 @@ class Reference:
     def dma_rdy(self, thread: int) -> bool:
         if not self.armed or self.failed or self.stalled:
             return False
+        if self.never_ready_again[thread]:
+            return False
         return self.descriptors[self.producer_at[thread]].status == FREE
 
     def push(self, thread: int) -> None:
@@ -188,6 +194,8 @@ class Reference:
             descriptor.status = FULL
             self.produced += 1
             self.producer_at[thread] = (self.producer_at[thread] + 2) % len(self.descriptors)
+            if self.dirty[thread] and not self.dma_rdy(thread):
+                self.never_ready_again[thread] = True
 
     def start_packet(self) -> None:
         wanted = self.asked is None or self.delivered < self.asked
@@ -228,9 +236,13 @@ class Reference:
     def pause(self, t: int) -> None:
         self.advance(t)
         self.running = self.fw_trg = False
+        self.dirty = {0: False, 1: False}
 
     def unload(self, t: int) -> None:
-        self.pause(t)
+        self.advance(t)
+        if self.running and self.s in (8, 9) and self.forced_stop_leaves_debris:
+            self.dirty[1 if self.s == 8 else 0] = True
+        self.running = self.fw_trg = False
         self.loaded = False
 
     def trigger(self, t: int, on: bool) -> None:
@@ -246,6 +258,7 @@ class Reference:
         self.advance(t)
         self.empty_ring()
         self.armed = self.failed = self.stalled = self.seen_a_word = False
+        self.never_ready_again = {0: False, 1: False}
         self.in_flight_until = None
         self.packets_of_buffer = 0
 
@@ -294,6 +307,7 @@ class Reference:
         twin = copy.copy(self)
         twin.descriptors = [copy.copy(descriptor) for descriptor in self.descriptors]
         twin.producer_at = list(self.producer_at)
+        twin.never_ready_again = dict(self.never_ready_again)
         twin.errors = list(self.errors)
         twin.deliveries = list(self.deliveries)
         return twin

@@ -53,6 +53,7 @@ def geometries(draw):
         "packet_words": packet_words,
         "packet_ns": draw(st.one_of(st.integers(1, 60), st.integers(1, 400))),
         "wrong_producer_stalls": draw(st.booleans()),
+        "forced_stop_leaves_debris": draw(st.booleans()),
     }
 
 
@@ -153,6 +154,7 @@ def run(table, edges, geometry, switches, begin, program):
         packet_bytes=geometry["packet_words"] * WORD_BYTES,
         packet_ns=geometry["packet_ns"],
         wrong_producer_stalls=geometry["wrong_producer_stalls"],
+        forced_stop_leaves_debris=geometry["forced_stop_leaves_debris"],
         **switches,
     )
     reference = Reference(
@@ -162,6 +164,7 @@ def run(table, edges, geometry, switches, begin, program):
         geometry["buffer_packets"],
         geometry["packet_ns"],
         geometry["wrong_producer_stalls"],
+        geometry["forced_stop_leaves_debris"],
     )
     t = 0
     if begin is not None:
