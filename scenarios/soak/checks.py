@@ -10,12 +10,15 @@ from scenarios.soak.place import Place
 from scenarios.soak.record import Record
 
 RETRY_AFTER_MS = 2_000
+PATIENCE_MS = 5_000
+"""So long soak_test.sh waits for the boot ROM; fx3_cmd.c looks once and gives up."""
 IDLE_STATES = (0, 1, GPIF_DISABLED)
 """Reset, idle, disabled: what the state machine may be in between two scenarios (fx3_cmd.c)."""
 
 PASSED = "passed"
 RETRIED = "retried"
 REACQUIRED = "reacquired"
+LATE = "late"
 FAILED = "failed"
 LOST = "lost"
 
@@ -53,11 +56,13 @@ class HealthCheck:
             scenario: what ran, for the message.
 
         Returns:
-            ``passed``, ``retried``, ``reacquired``, ``failed`` or ``lost``.
+            ``passed``, ``retried`` or ``reacquired``, which are good; ``late`` (found only after
+            the original would have given up, so it counts as failed, but the run goes on),
+            ``failed``, or ``lost``.
         """
         verdict = self._verdict(scenario)
         health = self._record.health
-        if verdict in (FAILED, LOST):
+        if verdict in (LATE, FAILED, LOST):
             health.failed += 1
         else:
             health.passed += 1
@@ -73,14 +78,21 @@ class HealthCheck:
             return RETRIED if self._is_well() else FAILED
         except NoDeviceError:
             self._say(f"# soak: no device after {scenario}, trying to find it again")
+        if self._is_found(scenario):
+            return REACQUIRED
+        self._say(f"# soak: {self.lost_because}; once more in {PATIENCE_MS // 1_000} s")
+        self._place.sleep_ms(PATIENCE_MS)
+        return LATE if self._is_found(scenario) else LOST
+
+    def _is_found(self, scenario: str) -> bool:
         try:
             self._place.reacquire()
             if self._is_well():
-                return REACQUIRED
+                return True
             self.lost_because = f"not well after {scenario}, although it was found again"
         except DeviceError as error:
             self.lost_because = f"gone after {scenario}: {error}"
-        return LOST
+        return False
 
     def _is_well(self) -> bool:
         """Ask once.

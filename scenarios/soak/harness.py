@@ -76,7 +76,9 @@ class Harness:
             self._run_chunks()
         except KeyboardInterrupt:
             self.record.was_interrupted = True
-            self._clean_up()
+            # A world that was cut off in the middle of an event may be past use; a device is not.
+            with suppress(Exception):
+                self._clean_up()
         except BaseException:
             self._clean_up()
             raise

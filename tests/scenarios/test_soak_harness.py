@@ -317,12 +317,27 @@ def test_a_lost_device_is_found_again_and_the_run_goes_on(number):
     assert record.is_good
 
 
+def test_a_device_that_is_found_late_fails_its_check_and_the_run_goes_on():
+    """The original looks once and aborts; ours looks again 5 s later, and still ends with 1."""
+    place = ScriptedPlace(answers={2: NoDeviceError("TESTFX3")}, found=[NoDeviceError("open")])
+    record = soak(place, max_cycles=3)
+    begin = place.log.index("reacquire")
+    assert place.log[begin : begin + 3] == ["reacquire", "sleep 5000", "reacquire"]
+    assert (record.cycles, record.aborts) == (3, [])
+    assert (record.health.passed, record.health.failed) == (2, 1)
+    assert not record.is_good
+
+
+GONE = NoDeviceError("open")
+
+
 @pytest.mark.parametrize(
     ("answers", "found"),
     [
-        ({2: NoDeviceError("TESTFX3")}, [NoDeviceError("open")]),
-        ({2: NoDeviceError("TESTFX3"), 3: NoDeviceError("TESTFX3")}, [None]),
-        ({2: NoDeviceError("TESTFX3"), 3: TransferError("TESTFX3")}, [None]),
+        ({2: NoDeviceError("TESTFX3")}, [GONE, GONE]),
+        ({number: NoDeviceError("TESTFX3") for number in (2, 3, 4)}, [None, None]),
+        ({2: NoDeviceError("TESTFX3"), 3: TransferError("TESTFX3"), 4: 0}, [None, None]),
+        ({2: NoDeviceError("TESTFX3"), 3: TransferError("TESTFX3")}, [None, GONE]),
     ],
 )
 def test_a_device_that_stays_lost_aborts_the_run_and_fails_it(answers, found):
@@ -460,7 +475,7 @@ def test_seeds_of_chunks_wrap_as_an_unsigned_number():
 
 def test_an_aborted_chunk_is_followed_by_the_next_one_and_still_a_failure():
     """The reload brings the device back, but what happened happened."""
-    place = ScriptedPlace(answers={2: NoDeviceError("TESTFX3")}, found=[NoDeviceError("open")])
+    place = ScriptedPlace(answers={2: NoDeviceError("TESTFX3")}, found=[GONE, GONE])
     record = soak(place, max_cycles=4, reload_interval=2)
     assert record.cycles == 4
     assert len(record.aborts) == 1
