@@ -79,6 +79,9 @@ class Bus:
         runtime: clock and sleep.
         authority: what the guard is told.
         selector: which device is meant.
+
+    Attributes:
+        target: what the guard judges.
     """
 
     def __init__(
@@ -88,12 +91,9 @@ class Bus:
         self.runtime = runtime
         self._authority = authority
         self.selector = selector
-
-    @property
-    def target(self) -> Target:
-        """What the guard judges."""
-        is_world = hasattr(self._backend, WORLD_ATTRIBUTE)
-        return Target("world" if is_world else "usb", self.selector.label)
+        is_world = hasattr(backend, WORLD_ATTRIBUTE)
+        self.target = Target("world" if is_world else "usb", selector.label)
+        self._permitted: set[Operation] = set()
 
     def permit(self, operation: Operation) -> None:
         """Return if the guard allows an operation here.
@@ -101,7 +101,12 @@ class Bus:
         Raises:
             DeniedError: when it does not.
         """
+        if operation in self._permitted:
+            return
         require(operation, self.target, self._authority)
+        if self.target.kind == "world":
+            # A simulation stays one; on a real bus every operation is decided anew.
+            self._permitted.add(operation)
 
     def find(self, products: Iterable[int], selector: Selector | None = None) -> UsbDevice | None:
         """Return the device that fits, or ``None``.

@@ -1,6 +1,11 @@
 """One claimed device: transfers with the guard before them and typed errors behind them."""
 
+from __future__ import annotations
+
+import errno
+from array import array
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Literal
 
@@ -14,6 +19,7 @@ from hw.errors import (
     NoDeviceError,
     StalledError,
     TransferError,
+    from_os_error,
     usb_errors,
 )
 from hw.exchange import Exchange
@@ -21,6 +27,11 @@ from hw.guard import Operation
 from hw.protocol import Request
 
 Observer = Callable[[Exchange], None]
+
+# The paths of every read and request: a module's constant is a third of an enum member's access.
+_ENDPOINT = protocol.BULK_IN_ENDPOINT
+_PROBE = Operation.PROBE
+_READ = Operation.READ
 
 
 def request_name(code: int) -> str:
@@ -103,68 +114,69 @@ class Connection:
             DeviceError: when the transfer fails.
         """
         self._bus.permit(operation)
-        began_ns = self._bus.runtime.now_ns()
-        written, error = 0, None
+        began_ns = self._began_ns()
         try:
-            with usb_errors(request_name(request)):
-                written = int(
-                    self._device.ctrl_transfer(
-                        protocol.VENDOR_OUT, request, value, index, payload, timeout_ms
-                    )
-                )
-        except DeviceError as failure:
-            error = failure
-            raise
-        finally:
-            self._tell("out", request, value, index, payload, 0, b"", written, error, began_ns)
+            written: int = self._device.ctrl_transfer(
+                protocol.VENDOR_OUT, request, value, index, array("B", payload), timeout_ms
+            )
+        except OSError as error:
+            failure = from_os_error(request_name(request), error)
+            self._tell("out", request, value, index, payload, 0, b"", 0, failure, began_ns)
+            raise failure from error
+        if self._observers:
+            self._tell("out", request, value, index, payload, 0, b"", written, None, began_ns)
         return written
 
     def control_in(
         self, request: int, size_bytes: int, timeout_ms: int, *, value: int = 0, index: int = 0
     ) -> bytes:
         """Ask a vendor request; arguments and errors as in :meth:`control_out`."""
-        self._bus.permit(Operation.PROBE)
-        began_ns = self._bus.runtime.now_ns()
-        reply, error = b"", None
+        self._bus.permit(_PROBE)
+        began_ns = self._began_ns()
         try:
-            with usb_errors(request_name(request)):
-                reply = bytes(
-                    self._device.ctrl_transfer(
-                        protocol.VENDOR_IN, request, value, index, size_bytes, timeout_ms
-                    )
+            reply = bytes(
+                self._device.ctrl_transfer(
+                    protocol.VENDOR_IN, request, value, index, size_bytes, timeout_ms
                 )
-        except DeviceError as failure:
-            error = failure
-            raise
-        finally:
+            )
+        except OSError as error:
+            failure = from_os_error(request_name(request), error)
+            self._tell("in", request, value, index, b"", size_bytes, b"", 0, failure, began_ns)
+            raise failure from error
+        if self._observers:
             self._tell(
-                "in", request, value, index, b"", size_bytes, reply, len(reply), error, began_ns
+                "in", request, value, index, b"", size_bytes, reply, len(reply), None, began_ns
             )
         return reply
 
-    def bulk_read(self, size_bytes: int, timeout_ms: int) -> bytes:
-        """Read from the data endpoint; returns what arrived in time.
+    def bulk_read_into(self, buffer: array[int], timeout_ms: int) -> int:
+        """Read from the data endpoint; what arrived in time stands in the buffer's beginning.
+
+        Args:
+            buffer: bytes (type code ``B``); its length is what is asked for.
+            timeout_ms: limit of the transfer.
+
+        Returns:
+            How many bytes arrived.
 
         Raises:
             DeniedError: when the guard does not allow it.
             DeviceTimeoutError: when nothing at all arrived.
             DeviceError: when the transfer fails.
         """
-        self._bus.permit(Operation.READ)
-        began_ns = self._bus.runtime.now_ns()
-        data, error = b"", None
+        self._bus.permit(_READ)
+        began_ns = self._began_ns()
         try:
-            with usb_errors("bulk read"):
-                data = bytes(self._device.read(protocol.BULK_IN_ENDPOINT, size_bytes, timeout_ms))
-            if not data:
-                raise DeviceTimeoutError("bulk read", f"0 bytes in {timeout_ms} ms")
-        except DeviceError as failure:
-            error = failure
-            raise
-        finally:
-            endpoint = protocol.BULK_IN_ENDPOINT
-            self._tell("bulk", endpoint, 0, 0, b"", size_bytes, b"", len(data), error, began_ns)
-        return data
+            received: int = self._device.read(_ENDPOINT, buffer, timeout_ms)
+            if not received:
+                raise TimeoutError(errno.ETIMEDOUT, f"0 bytes in {timeout_ms} ms")
+        except OSError as error:
+            failure = from_os_error("bulk read", error)
+            self._tell("bulk", _ENDPOINT, 0, 0, b"", len(buffer), b"", 0, failure, began_ns)
+            raise failure from error
+        if self._observers:
+            self._tell("bulk", _ENDPOINT, 0, 0, b"", len(buffer), b"", received, None, began_ns)
+        return received
 
     def clear_halt(self) -> None:
         """Clear the halt of the data endpoint.
@@ -173,17 +185,7 @@ class Connection:
             DeviceError: when guard or device refuse.
         """
         self._bus.permit(Operation.OPEN)
-        began_ns = self._bus.runtime.now_ns()
-        error = None
-        try:
-            with usb_errors("clear halt"):
-                self._device.clear_halt(protocol.BULK_IN_ENDPOINT)
-        except DeviceError as failure:
-            error = failure
-            raise
-        finally:
-            endpoint = protocol.BULK_IN_ENDPOINT
-            self._tell("clear-halt", endpoint, 0, 0, b"", 0, b"", 0, error, began_ns)
+        self._told("clear-halt", _ENDPOINT, lambda: self._device.clear_halt(_ENDPOINT))
 
     def port_reset(self) -> None:
         """Reset the port and close; that the device does not return as itself is success.
@@ -192,18 +194,25 @@ class Connection:
             DeviceError: when guard or system refuse.
         """
         self._bus.permit(Operation.RESET)
-        began_ns = self._bus.runtime.now_ns()
-        error = None
+        with suppress(NoDeviceError):
+            self._told("port-reset", 0, self._device.reset)
+
+    def _told(
+        self, kind: Literal["clear-halt", "port-reset"], request: int, call: Callable[[], None]
+    ) -> None:
+        """Do what carries no data, and tell the observers."""
+        began_ns = self._began_ns()
         try:
-            with usb_errors("port reset"):
-                self._device.reset()
-        except NoDeviceError:
-            return
-        except DeviceError as failure:
-            error = failure
-            raise
-        finally:
-            self._tell("port-reset", 0, 0, 0, b"", 0, b"", 0, error, began_ns)
+            call()
+        except OSError as error:
+            failure = from_os_error(kind.replace("-", " "), error)
+            self._tell(kind, request, 0, 0, b"", 0, b"", 0, failure, began_ns)
+            raise failure from error
+        self._tell(kind, request, 0, 0, b"", 0, b"", 0, None, began_ns)
+
+    def _began_ns(self) -> int:
+        """When a transfer begins, if anybody wants to know."""
+        return self._bus.runtime.now_ns() if self._observers else 0
 
     def _tell(
         self,

@@ -78,6 +78,14 @@ class Argument(IntEnum):
     WATCHDOG_CAP = 14
 
 
+ATTENUATOR_MAX: Final = 63
+"""Half decibels; of the value the firmware keeps the low six bits (``USBHandler.c``)."""
+VGA_MAX: Final = 255
+"""Gain code; the firmware keeps the low byte, of which bit 7 chooses the high range."""
+WATCHDOG_CAP_MAX: Final = 255
+"""Recoveries after a START; the firmware keeps the low byte, and 0 is without limit."""
+
+
 class StandardRequest(IntEnum):
     """USB chapter 9 standard requests, by ``bRequest``."""
 

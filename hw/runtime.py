@@ -2,8 +2,9 @@
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -28,6 +29,34 @@ class Handle(Protocol[T_co]):
         ...
 
 
+class Queue(Protocol[T]):
+    """What one call hands to another that runs beside it, in order and of bounded length."""
+
+    def __len__(self) -> int:
+        """How many items wait in it."""
+        ...
+
+    def put(self, item: T) -> bool:
+        """Add an item, waiting for room as long as the queue is full.
+
+        Returns:
+            False when the queue was closed; the item is not in it then.
+        """
+        ...
+
+    def get(self, timeout_ms: int) -> T:
+        """Take the oldest item, waiting for one at most so long.
+
+        Raises:
+            TimeoutError: when there was none in that time.
+        """
+        ...
+
+    def close(self) -> None:
+        """Take no more items; whoever waits for room is told so. What is in it can be taken."""
+        ...
+
+
 class Runtime(Protocol):
     """What a driver needs of the world around it."""
 
@@ -45,6 +74,14 @@ class Runtime(Protocol):
         Args:
             name: shown in traces and thread lists.
             call: what to run.
+        """
+        ...
+
+    def queue(self, capacity: int) -> Queue[Any]:
+        """Return an empty queue between this call and spawned ones.
+
+        Args:
+            capacity: how many items it holds before ``put`` waits; 1 at least.
         """
         ...
 
@@ -77,6 +114,43 @@ class ThreadHandle(Generic[T]):
             self._error = error
 
 
+class ThreadQueue(Generic[T]):
+    """Queue between operating system threads."""
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._items: deque[T] = deque()
+        self._is_open = True
+        self._changed = threading.Condition()
+
+    def __len__(self) -> int:
+        """See :meth:`Queue.__len__`."""
+        return len(self._items)
+
+    def put(self, item: T) -> bool:
+        """See :meth:`Queue.put`."""
+        with self._changed:
+            self._changed.wait_for(lambda: len(self._items) < self._capacity or not self._is_open)
+            if self._is_open:
+                self._items.append(item)
+                self._changed.notify_all()
+            return self._is_open
+
+    def get(self, timeout_ms: int) -> T:
+        """See :meth:`Queue.get`."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._items, timeout_ms / 1000):
+                raise TimeoutError(f"the queue is still empty after {timeout_ms} ms")
+            self._changed.notify_all()
+            return self._items.popleft()
+
+    def close(self) -> None:
+        """See :meth:`Queue.close`."""
+        with self._changed:
+            self._is_open = False
+            self._changed.notify_all()
+
+
 class ThreadRuntime:
     """Runtime for real devices: the monotonic clock and operating system threads."""
 
@@ -91,3 +165,7 @@ class ThreadRuntime:
     def spawn(self, name: str, call: Callable[[], T]) -> ThreadHandle[T]:
         """See :meth:`Runtime.spawn`."""
         return ThreadHandle(name, call)
+
+    def queue(self, capacity: int) -> ThreadQueue[Any]:
+        """See :meth:`Runtime.queue`."""
+        return ThreadQueue(capacity)

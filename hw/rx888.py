@@ -1,21 +1,31 @@
 """Driver of the RX888mk2 over pyusb; the same object on a world and on a real device."""
 
-from collections.abc import Callable
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self, TypeVar
 
 from hw import protocol
 from hw.boot import Image, Upload
 from hw.bus import REENUMERATION_TIMEOUT_MS, Bus, Selector, UsbBackend, UsbDevice, answers
+from hw.capabilities import Capabilities
 from hw.connection import Connection, Observer, request_name
 from hw.errors import BadReplyError, DeviceError, NoDeviceError, StalledError, TransferError
 from hw.guard import Authority, Operation
-from hw.protocol import CONTROL_TIMEOUT_MS, Argument, DeviceInfo, Request, Stats
+from hw.protocol import CONTROL_TIMEOUT_MS, Argument, DeviceInfo, GpioBit, Request, Stats
 from hw.runtime import Runtime, ThreadRuntime
-
-_PRIME_SETTLE_MS = 1
-"""pyusb's blocking read does not tell when its transfer is queued; this is ample for it."""
-_READ_GRACE_MS = 1000
+from hw.stream import (
+    BLOCK_SAMPLES,
+    DEPTH,
+    PRIME_SETTLE_MS,
+    READ_GRACE_MS,
+    READ_TIMEOUT_MS,
+    Stream,
+    leave_stopped,
+)
 
 _OPERATIONS: dict[int, Operation] = {
     Request.STARTFX3: Operation.STREAM,
@@ -53,6 +63,8 @@ class Rx888:
         self._observers: list[Observer] = []
         self._connection = Connection(bus, device, clear_halt=clear_halt, observers=self._observers)
         self._generation = 0
+        # A stack, so that reads in two threads at once never share a buffer.
+        self._spare_buffers: list[array[int]] = []
 
     @classmethod
     def open(
@@ -212,23 +224,55 @@ class Rx888:
         reply = self._connection.control_in(Request.GETSTATS, protocol.STATS_BYTES, timeout_ms)
         return _parsed(Request.GETSTATS, Stats.unpack, reply)
 
-    def capabilities(self, *, timeout_ms: int = CONTROL_TIMEOUT_MS) -> frozenset[str]:
-        """Names of the GETSTATS fields that this firmware sends; empty without GETSTATS."""
+    def capabilities(self, *, timeout_ms: int = CONTROL_TIMEOUT_MS) -> Capabilities:
+        """Find out what this firmware can answer; like every TESTFX3, it turns debug text off."""
+        info = self.info(timeout_ms=timeout_ms)
         try:
-            return self.stats(timeout_ms=timeout_ms).capabilities
+            stats = self.stats(timeout_ms=timeout_ms)
         except StalledError:
-            return frozenset()
+            return Capabilities.of(info, None)
+        return Capabilities.of(info, stats)
 
     def set_argument(
         self, argument: Argument, value: int, *, timeout_ms: int = CONTROL_TIMEOUT_MS
     ) -> None:
-        """SETARGFX3: set attenuator, gain or watchdog cap; the firmware cuts the value to width."""
+        """SETARGFX3: set an argument as it stands; the firmware cuts the value to its width.
+
+        The device acknowledges before it looks at the index, so an unknown one fails too late to
+        be seen here.
+
+        Args:
+            argument: which one, wIndex.
+            value: 16 bits, wValue.
+            timeout_ms: limit of the transfer.
+        """
         # The value travels in wValue, the one data byte is ignored.
         self._send(Request.SETARGFX3, b"\x00", timeout_ms, value=value, index=argument)
 
-    def set_gpio(self, word: int, *, timeout_ms: int = CONTROL_TIMEOUT_MS) -> None:
-        """GPIOFX3: set all front-end pins at once; see :class:`hw.protocol.GpioBit`."""
-        self._word(Request.GPIOFX3, word, timeout_ms)
+    def set_attenuator(self, half_db: int, *, timeout_ms: int = CONTROL_TIMEOUT_MS) -> None:
+        """SETARGFX3: attenuate by so many steps of 0.5 dB, 0 to 63."""
+        self._argument(Argument.ATTENUATOR, half_db, protocol.ATTENUATOR_MAX, timeout_ms)
+
+    def set_vga(self, code: int, *, timeout_ms: int = CONTROL_TIMEOUT_MS) -> None:
+        """SETARGFX3: gain code of the amplifier, 0 to 255; bit 7 chooses the high range."""
+        self._argument(Argument.VGA, code, protocol.VGA_MAX, timeout_ms)
+
+    def set_watchdog_cap(self, recoveries: int, *, timeout_ms: int = CONTROL_TIMEOUT_MS) -> None:
+        """SETARGFX3: how often the stream watchdog recovers after a START; 0 is without limit.
+
+        Takes effect at once, and outlives STOP and START.
+        """
+        self._argument(Argument.WATCHDOG_CAP, recoveries, protocol.WATCHDOG_CAP_MAX, timeout_ms)
+
+    def set_gpio(self, word: GpioBit | int, *, timeout_ms: int = CONTROL_TIMEOUT_MS) -> None:
+        """GPIOFX3: set all front-end pins at once.
+
+        Args:
+            word: the bits that are set, such as ``GpioBit.LED_BLUE | GpioBit.DITHER``; the other
+                pins are cleared.
+            timeout_ms: limit of the transfer.
+        """
+        self._word(Request.GPIOFX3, int(word), timeout_ms)
 
     def i2c_read(
         self,
@@ -303,7 +347,34 @@ class Rx888:
         Raises:
             DeviceTimeoutError: when nothing at all arrived.
         """
-        return self._connection.bulk_read(size_bytes, timeout_ms)
+        try:
+            buffer = self._spare_buffers.pop()
+        except IndexError:
+            buffer = _new_buffer(size_bytes)
+        if len(buffer) != size_bytes:
+            buffer = _new_buffer(size_bytes)
+        received = self._connection.bulk_read_into(buffer, timeout_ms)
+        data = bytes(memoryview(buffer)[:received])
+        self._spare_buffers.append(buffer)
+        return data
+
+    def read_into(self, buffer: array[int], *, timeout_ms: int) -> int:
+        """Read samples into a buffer of the caller's: no copy, nothing allocated.
+
+        A program that only counts uses the same buffer again and again.
+
+        Args:
+            buffer: from ``array("B", bytes(n))``; its length is what is asked for, a multiple of
+                1024.
+            timeout_ms: limit of the transfer.
+
+        Returns:
+            How many bytes arrived, in the buffer's beginning.
+
+        Raises:
+            DeviceTimeoutError: when nothing at all arrived.
+        """
+        return self._connection.bulk_read_into(buffer, timeout_ms)
 
     def primed_start(self, size_bytes: int, *, timeout_ms: int) -> bytes:
         """Queue a read, then STARTFX3, then wait for the read.
@@ -322,16 +393,62 @@ class Rx888:
         reader = self._bus.runtime.spawn(
             "primed read", lambda: self.read(size_bytes, timeout_ms=timeout_ms)
         )
-        self._bus.runtime.sleep_ms(_PRIME_SETTLE_MS)
+        self._bus.runtime.sleep_ms(PRIME_SETTLE_MS)
         try:
             self.start()
         except DeviceError as start_error:
             try:
-                reader.join(timeout_ms + _READ_GRACE_MS)
+                reader.join(timeout_ms + READ_GRACE_MS)
             except (DeviceError, TimeoutError) as read_error:
                 start_error.add_note(f"the read queued before it: {read_error}")
             raise
-        return reader.join(timeout_ms + _READ_GRACE_MS)
+        return reader.join(timeout_ms + READ_GRACE_MS)
+
+    def stream(
+        self,
+        *,
+        rate_hz: int | None = None,
+        block_samples: int = BLOCK_SAMPLES,
+        depth: int = DEPTH,
+        limit_blocks: int | None = None,
+        timeout_ms: int = READ_TIMEOUT_MS,
+    ) -> Stream:
+        """Return a stream of numpy arrays; it starts when entered and stops when left.
+
+        ::
+
+            with device.stream(rate_hz=64_000_000) as stream:
+                for block in stream:
+                    ...
+
+        Arguments, attributes and errors: see :class:`hw.stream.Stream`.
+        """
+        return Stream(
+            self,
+            self._bus.runtime,
+            rate_hz=rate_hz,
+            block_samples=block_samples,
+            depth=depth,
+            limit_blocks=limit_blocks,
+            timeout_ms=timeout_ms,
+        )
+
+    @contextmanager
+    def left_stopped(self) -> Iterator[Self]:
+        """Send STOPFX3 on the way out of the block, a Ctrl-C included.
+
+        For programs that start and read by themselves; :meth:`stream` does it anyway.
+
+        Raises:
+            DeviceError: of STOPFX3, when nothing else went wrong; otherwise it is a note on what
+                did.
+        """
+        try:
+            yield self
+        except BaseException as error:
+            leave_stopped(self, error)
+            raise
+        leave_stopped(self, None)
 
     def clear_halt(self) -> None:
         """Clear the halt of the data endpoint."""
@@ -394,7 +511,17 @@ class Rx888:
 
     # --- internals ----------------------------------------------------------------------------
 
+    def _argument(self, argument: Argument, value: int, largest: int, timeout_ms: int) -> None:
+        if not 0 <= value <= largest:
+            raise ValueError(
+                f"{argument.name.lower()} {value} is not in 0..{largest}, and the firmware would "
+                f"cut it; try {largest}"
+            )
+        self.set_argument(argument, value, timeout_ms=timeout_ms)
+
     def _word(self, request: Request, value: int, timeout_ms: int) -> None:
+        if not 0 <= value < 1 << 32:
+            raise ValueError(f"{request.name} {value}: not 32 bits without sign, such as 64000000")
         self._send(request, value.to_bytes(4, "little"), timeout_ms)
 
     def _send(
@@ -407,6 +534,10 @@ class Rx888:
             raise BadReplyError(
                 request_name(request), f"{written} of {len(payload)} bytes accepted"
             )
+
+
+def _new_buffer(size_bytes: int) -> array[int]:
+    return array("B", bytes(size_bytes))
 
 
 def _parsed(request: Request, unpack: Callable[[bytes], T], reply: bytes) -> T:

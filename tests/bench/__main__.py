@@ -11,7 +11,7 @@ import platform
 import sys
 from pathlib import Path
 
-from tests.bench import command_line, stream, worlds
+from tests.bench import command_line, driver, stream, worlds
 
 OUTPUT = Path("build/bench.json")
 
@@ -24,6 +24,7 @@ def main() -> None:
         "python": platform.python_version(),
         "stream_hour": stream.measure(rounds=1 if quick else 3),
         "world": worlds.measure(rounds=1 if quick else 3),
+        "driver": driver.measure(rounds=1 if quick else 5),
         "cli": command_line.measure(rounds=3 if quick else 10),
     }
     for group, values in figures.items():

@@ -1,11 +1,13 @@
 """The driver on pyusb's public interface, over a scripted backend."""
 
 import errno
+import threading
+from array import array
 
 import pytest
 from usb.backend import libusb1
 
-from hw import protocol
+from hw import bus, protocol
 from hw.bus import Selector
 from hw.errors import (
     AccessDeniedError,
@@ -20,7 +22,8 @@ from hw.errors import (
     TransferError,
 )
 from hw.guard import Acknowledgement, Authority, HostState, Operation, RiskMode, Target
-from hw.protocol import Argument, DeviceInfo, Request
+from hw.protocol import Argument, DeviceInfo, GpioBit, Request
+from hw.runtime import ThreadRuntime
 from hw.rx888 import Rx888
 from tests.hw.fake_usb import (
     IMAGE,
@@ -31,6 +34,7 @@ from tests.hw.fake_usb import (
     FakeRuntime,
     WorldBackend,
 )
+from tests.sim.bench import booted, driver
 
 
 @pytest.fixture
@@ -105,6 +109,19 @@ def test_a_failing_clear_halt_does_not_keep_a_device_closed(backend, device, run
             14,
             b"\x00",
         ),
+        (lambda rx: rx.set_argument(12, 0xFFFF), Request.SETARGFX3, 0xFFFF, 12, b"\x00"),
+        (lambda rx: rx.set_attenuator(63), Request.SETARGFX3, 63, 10, b"\x00"),
+        (lambda rx: rx.set_vga(0x80), Request.SETARGFX3, 0x80, 11, b"\x00"),
+        (lambda rx: rx.set_watchdog_cap(0), Request.SETARGFX3, 0, 14, b"\x00"),
+        (lambda rx: rx.set_gpio(0x800), Request.GPIOFX3, 0, 0, bytes.fromhex("00080000")),
+        (
+            lambda rx: rx.set_gpio(GpioBit.PGA | GpioBit.LED_BLUE),
+            Request.GPIOFX3,
+            0,
+            0,
+            bytes.fromhex("00080100"),
+        ),
+        (lambda rx: rx.i2c_write(0xC0, 16, b"\x80"), Request.I2CWFX3, 0xC0, 16, b"\x80"),
         (lambda rx: rx.hang_handler(900), Request.HANGFX3, 900, 0, b""),
         (lambda rx: rx.hang_main(), Request.HANGMAIN, 0, 0, b""),
     ],
@@ -112,6 +129,26 @@ def test_a_failing_clear_halt_does_not_keep_a_device_closed(backend, device, run
 def test_out_requests_on_the_wire(rx, device, call, request_code, value, index, payload):
     call(rx)
     assert last(device) == (0x40, request_code, value, index, payload)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda rx: rx.set_attenuator(64), r"attenuator 64 is not in 0\.\.63"),
+        (lambda rx: rx.set_attenuator(-1), "attenuator -1"),
+        (lambda rx: rx.set_vga(256), r"vga 256 is not in 0\.\.255"),
+        (lambda rx: rx.set_watchdog_cap(256), r"watchdog_cap 256 is not in 0\.\.255"),
+        (lambda rx: rx.start_adc(1 << 32), "STARTADC 4294967296: not 32 bits"),
+        (lambda rx: rx.start_adc(-1), "STARTADC -1"),
+        (lambda rx: rx.set_gpio(-1), "GPIOFX3 -1"),
+    ],
+)
+def test_what_the_firmware_would_cut_is_refused_before_it_is_sent(rx, device, call, words):
+    """SETARGFX3 cuts its values (USBHandler.c): 64 half decibels would be none at all."""
+    count = len(device.log)
+    with pytest.raises(ValueError, match=words):
+        call(rx)
+    assert len(device.log) == count
 
 
 def test_in_requests(rx, device):
@@ -137,12 +174,47 @@ def test_errors_are_typed(rx, device, fault, kind):
         rx.start()
 
 
-def test_capabilities_follow_the_firmware(rx, device):
-    assert rx.capabilities() == STATS.capabilities
-    device.replies[Request.GETSTATS] = bytes(20)
-    assert "clk0_on" not in rx.capabilities()
+@pytest.mark.parametrize(
+    ("reply_bytes", "boot_count", "clock_state"),
+    [(20, False, False), (22, False, True), (26, True, True)],
+)
+def test_capabilities_follow_the_form_of_the_statistics(
+    rx, device, reply_bytes, boot_count, clock_state
+):
+    device.replies[Request.GETSTATS] = bytes(reply_bytes)
+    found = rx.capabilities()
+    assert found.has_stats
+    assert (found.has_boot_count, found.has_clock_state) == (boot_count, clock_state)
+    assert "dma_count" in found.stats_fields
+
+
+def test_a_firmware_without_statistics_can_do_without(rx, device):
     device.faults[Request.GETSTATS] = errno.EPIPE
-    assert rx.capabilities() == frozenset()
+    found = rx.capabilities()
+    assert (found.has_stats, found.has_boot_count, found.stats_fields) == (
+        False,
+        False,
+        frozenset(),
+    )
+
+
+@pytest.mark.parametrize(
+    ("version", "has_hooks"), [((2, 2), False), ((2, 3), True), ((2, 10), True), ((3, 0), True)]
+)
+def test_hang_hooks_are_told_by_the_version_and_never_tried(rx, device, version, has_hooks):
+    device.replies[Request.TESTFX3] = DeviceInfo(4, *version, 0).pack()
+    found = rx.capabilities()
+    assert (found.firmware, found.hang_hooks) == (version, has_hooks)
+    assert {entry[1] for entry in device.log} <= {Request.TESTFX3, Request.GETSTATS, 1}
+
+
+@pytest.mark.parametrize("firmware", ["original", "fw-2.2", "fw-2.3", "reference"])
+def test_capabilities_of_every_revision_on_a_world(firmware):
+    with booted(firmware) as world:
+        found = driver(world).capabilities()
+        assert found.firmware == world.revision.version
+        assert found.hang_hooks is world.revision.test_hooks
+        assert found.has_boot_count is (world.revision.stats_bytes == 26)
 
 
 @pytest.mark.parametrize("reply", [b"", b"\x04\x02\x03"])
@@ -171,6 +243,54 @@ def test_reads(rx, device):
     device.bulk = errno.ETIMEDOUT
     with pytest.raises(DeviceTimeoutError):
         rx.read(16384, timeout_ms=500)
+
+
+def test_reads_into_a_buffer_of_the_callers(rx, device):
+    buffer = array("B", bytes(4096))
+    device.bulk = b"\x01\x02" * 512
+    assert rx.read_into(buffer, timeout_ms=500) == 1024
+    assert buffer.tobytes() == b"\x01\x02" * 512 + bytes(3072)
+    device.bulk = b""
+    with pytest.raises(DeviceTimeoutError, match="0 bytes in 500 ms"):
+        rx.read_into(buffer, timeout_ms=500)
+
+
+def test_what_one_read_returned_is_not_changed_by_the_next(rx, device):
+    first = rx.read(2048, timeout_ms=500)
+    device.bulk = b"\x07" * 1024
+    assert rx.read(2048, timeout_ms=500) == b"\x07" * 1024
+    assert rx.read(1024, timeout_ms=500) == b"\x07" * 1024
+    assert first == b"\x01\x02" * 1024
+
+
+def test_two_reads_at_once_do_not_share_a_buffer(device):
+    inside = threading.Barrier(2)
+
+    class Slow(WorldBackend):
+        def bulk_read(self, dev_handle, ep, intf, buff, timeout):
+            buff[:] = array("B", bytes((timeout,)) * len(buff))
+            inside.wait(5)
+            return len(buff)
+
+    with Rx888.open(Slow(device), ThreadRuntime()) as rx:
+        for _ in range(2):
+            spawn = ThreadRuntime().spawn
+            one = spawn("one", lambda: rx.read(1024, timeout_ms=1))
+            two = spawn("two", lambda: rx.read(1024, timeout_ms=2))
+            assert (one.join(5000), two.join(5000)) == (b"\1" * 1024, b"\2" * 1024)
+
+
+def test_the_guard_decides_once_for_a_world_and_each_time_for_a_real_bus(
+    device, runtime, monkeypatch
+):
+    asked = []
+    monkeypatch.setattr(bus, "require", lambda operation, *more: asked.append(operation))
+    for backend, count in ((WorldBackend(device), 1), (FakeBackend(device), 5)):
+        rx = Rx888.open(backend, runtime)
+        asked.clear()
+        for _ in range(5):
+            rx.stop()
+        assert asked == [Operation.STREAM] * count
 
 
 def test_primed_start(rx, device):
