@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from scenarios.errors import not_known
 from scenarios.incidents import (
+    application_wedge,
     cold_start,
+    ep0_desync,
     main_death,
     paused_reader,
     steady_stream,
@@ -22,6 +24,8 @@ INCIDENTS: tuple[Scenario, ...] = tuple(
         main_death,
         paused_reader,
         cold_start,
+        ep0_desync,
+        application_wedge,
         steady_stream,
     )
 )

@@ -99,11 +99,11 @@ def stop_during_starting(station: Station, cycles: int = STRESS_CYCLES) -> str:
     send_word_with_retry(station, Request.STARTADC, 32 * MHZ)
     for cycle in range(cycles):
         station.begin(f"cycle {cycle + 1}")
-        starting = station.runtime.spawn("STARTFX3", station.device.start)
+        stopping = station.runtime.spawn("STOPFX3", station.device.stop)
         try:
-            station.device.stop()
+            station.device.start()
         finally:
-            starting.join(JOIN_LIMIT_MS)
+            stopping.join(JOIN_LIMIT_MS)
     # Which of the last two came first is the system's choice.
     station.device.stop()
     state = station.device.stats().gpif_state

@@ -7,6 +7,7 @@ Source: ``fx3_cmd.c``.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable
 from functools import partial
 
@@ -193,8 +194,9 @@ def sustained_stream(station: Station, duration_ms: int = SUSTAINED_MS) -> str:
     began_ns = station.runtime.now_ns()
     total = primed_start_with_retry(station, SUSTAINED_READ_BYTES)
     end_ns = began_ns + duration_ms * MILLISECOND_NS
+    buffer = array("B", bytes(SUSTAINED_READ_BYTES))
     while station.runtime.now_ns() < end_ns:
-        total += len(station.device.read(SUSTAINED_READ_BYTES, timeout_ms=2_000))
+        total += station.device.read_into(buffer, timeout_ms=2_000)
     station.device.stop()
     ideal = SUSTAINED_RATE_HZ * SAMPLE_BYTES * duration_ms // 1_000
     percent = 100 * total // ideal

@@ -23,6 +23,7 @@ PRODUCERS = (0x0100, 0x0101)
 CONSUMER = 0x0301
 BUFFERS_PER_PRODUCER = 4
 ENDLESS = 0
+MICROSECOND_NS = 1_000
 
 
 class Streaming:
@@ -122,6 +123,8 @@ class Streaming:
         return status
 
     def _tell_start(self, status: int) -> None:
+        """The state is read some calls later, long enough to be reading (seen on hardware: 2)."""
+        self.sdk.rtos.work(MICROSECOND_NS)
         console = self.firmware.console
         if status != SdkStatus.SUCCESS:
             console.write(f"\r\nSTARTFX3 fail: {int(status)}")

@@ -65,11 +65,17 @@ class VendorRequests:
         if length > EP0_BUFFER_BYTES:
             self.sdk.usb_stall(0, True, False)
             return True
-        handler = self.handlers.get(request)
-        handled = handler is not None and handler(value, index, length)
+        handler = self.handlers.get(request, self.unknown)
+        handled = handler(value, index, length)
         if self.console.on and request != READINFODEBUG:
             self.console.trace(request, value, index, self.buffer)
         return handled
+
+    def unknown(self, value: int, index: int, length: int) -> bool:
+        """Any other code: stalled here, before the trace line, and by the driver once more."""
+        del value, index, length
+        self.sdk.usb_stall(0, True, False)
+        return False
 
     # ------------------------------------------------------------ data stages
 
