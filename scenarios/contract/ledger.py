@@ -31,12 +31,13 @@ class WorldLedger:
 
     def remedies_since(self, at_ns: int) -> tuple[tuple[int, int], ...]:
         """See :meth:`Ledger.remedies_since`."""
-        return tuple(
-            remedy
-            for program in self._world.programs
-            for remedy in program.remedies_applied
-            if remedy[0] >= at_ns
-        )
+        found: list[tuple[int, int]] = []
+        for program in reversed(self._world.programs):
+            for remedy in reversed(program.remedies_applied):
+                if remedy[0] < at_ns:
+                    return tuple(reversed(found))
+                found.append(remedy)
+        return tuple(reversed(found))
 
     def resets_since(self, at_ns: int) -> tuple[tuple[int, str], ...]:
         """See :meth:`Ledger.resets_since`."""
