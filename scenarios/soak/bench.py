@@ -117,12 +117,6 @@ class SoakBench:
         moves.upload(self._station)
         self._clear_halt()
 
-    def tidy(self) -> None:
-        """See :meth:`Place.tidy`: a world remembers every boot, which a soak has no use for."""
-        del self.world.programs[:-1]
-        self.world.chip.resets.clear()
-        self.world.chip.spins.clear()
-
     def _is_there(self, product_id: int) -> bool:
         try:
             self.device.wait_for(product_id, timeout_ms=0)

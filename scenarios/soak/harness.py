@@ -149,7 +149,6 @@ class Harness:
         if record.cycles % STATUS_INTERVAL_CYCLES == 0:
             self._say(summary.status_line(record, scenario, outcome.failure is None))
         self._progress(self._done())
-        place.tidy()
         return True
 
     def _clean_up(self) -> None:

@@ -88,7 +88,3 @@ class Place(Protocol):
             DeviceError: the boot ROM does not appear, or the upload fails.
         """
         ...
-
-    def tidy(self) -> None:
-        """Forget what a finished cycle leaves behind, so that memory does not grow with time."""
-        ...

@@ -97,9 +97,6 @@ class ScriptedPlace:
         self.log.append("reload")
         self._end(self.reloaded)
 
-    def tidy(self):
-        self.log.append("tidy")
-
     def _end(self, script):
         error = script.pop(0) if script else None
         if error is not None:
@@ -133,7 +130,6 @@ def test_a_cycle_step_by_step():
         "sleep 100",
         "TESTFX3",
         "GETSTATS",
-        "tidy",
     ]
 
 
@@ -219,7 +215,7 @@ def test_ctrl_c_finishes_the_cycle_in_progress():
     record = soak(place, lines, max_cycles=9, is_stopped=lambda: bool(pressed))
     assert record.cycles == 3
     assert record.was_interrupted
-    assert place.log[-1] == "tidy"
+    assert place.log[-1] == "GETSTATS"
     assert lines[-1] == "Result: STOPPED EARLY, ALL PASSED (3 cycles)"
 
 
