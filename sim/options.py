@@ -47,9 +47,10 @@ class Options:
     i2c_byte_ns: Annotated[int, "9 bits at 400 kHz; a write has 2 bytes more, a read 3"] = 22_500
     i2c_conditions_ns: Annotated[
         int,
-        "assumed: start, stop and restart of a transfer (the firmware's notes say 300 us for a "
-        "read of one byte)",
-    ] = 10_000
+        "PLAN_STARTFX3_SILENT_STALL.md: a read of one byte takes about 300 us, its four bytes on "
+        "the wire take 90 of them; the rest is the driver's and every transfer's (another note "
+        "says 50 us for the whole)",
+    ] = 210_000
     pll_lock_ms: Annotated[int, "seen on hardware: lock typically takes 1 to 10 ms"] = 2
     stack_free_bytes: Annotated[
         int, "seen on hardware: the console's `stack` shows 1248 to 1312 of 2048 bytes free"
@@ -90,7 +91,11 @@ class Options:
         "judgement: a udev rule lets programs open 04b4; off: opening the device answers EACCES",
     ] = True
     control_setup_ns: Annotated[int, "assumed: from submission to SETUP at the device"] = 30_000
-    control_status_ns: Annotated[int, "assumed: from the status stage to the caller"] = 20_000
+    control_status_ns: Annotated[
+        int,
+        "assumed: from the status stage to the caller, 20 us to wake it and Linux xhci-pci's "
+        "interrupt moderation (imod_interval, 40000 ns at most)",
+    ] = 60_000
     detach_notice_ms: Annotated[int, "assumed: from loss of the link to the host's notice"] = 1
     descriptor_reading_ms: Annotated[
         int, "seen on hardware: about 3 ms from the device's first sight to its configuration"

@@ -107,7 +107,7 @@ class Liar:
 def honest_program(device: Rx888, sleep_ms: Callable[[int], None]) -> None:
     """A bit of everything that the contract speaks of; GETSTATS 0 and 6 are the examiner's own."""
     device.info()
-    device.start_adc(64_000_000)
+    device.start_adc(16_000_000)
     device.stats()  # 1: not started yet
     sleep_ms(10)
     ignored(lambda: device.read(16_384, timeout_ms=50))

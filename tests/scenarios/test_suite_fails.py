@@ -421,7 +421,7 @@ ILLS = (
     ),
     Ill(
         "health_latency_after_stress",
-        "an answer took 299 ms",
+        "an answer took 300 ms",
         faults=("delay:call=gpif_get_sm_state,thread=usb,during=GETSTATS,nth=7,for_ms=300",),
     ),
     Ill("health_latency_after_stress", "0 bytes only", faults=(NO_FIRST_BUFFER,)),

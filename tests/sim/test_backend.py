@@ -424,7 +424,7 @@ def test_control_requests_of_many_programs_take_turns(world):
     pause(world, 1)
     names, times = zip(*ended, strict=True)
     assert names == ("main", *(f"task {number}" for number in range(5)))
-    assert {after - before for before, after in pairwise(times)} == {50_000}
+    assert {after - before for before, after in pairwise(times)} == {90_000}
 
 
 def test_the_program_that_stops_reading_meets_the_same_errors(world):

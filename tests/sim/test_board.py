@@ -168,6 +168,7 @@ def test_addresses_wrap_after_register_255(shipped):
 def test_the_reset_of_a_pll_clears_itself_and_costs_its_lock(shipped):
     """AN619: register 177 reads 0; the other PLL keeps its lock."""
     clocked(shipped)
+    pause(shipped, 10)
     shipped.board.clock.write(177, b"\x20")
     assert shipped.board.clock.read(177, 1) == b"\0"
     assert shipped.board.clock.read(0, 1) == b"\x21"
