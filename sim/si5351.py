@@ -246,7 +246,7 @@ class Si5351:
         return pll.vco_hz / divider / (1 << halvings)
 
 
-def ratio(registers: bytearray, base: int) -> Fraction:
+def ratio(registers: bytes | bytearray, base: int) -> Fraction:
     """The ratio a + b/c that eight parameter registers hold: P1, P2, P3; 0 where P3 is."""
     raw = registers[base : base + PARAMETER_REGISTERS]
     p1 = (raw[2] & 0x03) << 16 | raw[3] << 8 | raw[4]

@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING
 
 from sim.rtos import SUCCESS
 from sim.si5351 import (
+    CLOCK_FROM_PLL_B,
     CLOCK_POWER_DOWN,
+    CLOCK_SOURCE,
     CRYSTAL_HZ,
     LOSS_OF_LOCK_A,
+    LOSS_OF_LOCK_B,
+    PARAMETER_REGISTERS,
     PLL_A_RESET,
     PLL_B_RESET,
     REGISTER_CLK0_CONTROL,
@@ -20,11 +24,13 @@ from sim.si5351 import (
     REGISTER_CRYSTAL_LOAD,
     REGISTER_MULTISYNTH_0,
     REGISTER_MULTISYNTH_2,
+    REGISTER_OUTPUT_DISABLE,
     REGISTER_PLL_A,
     REGISTER_PLL_B,
     REGISTER_PLL_RESET,
     REGISTER_STATUS,
     SI5351_ADDRESS,
+    ratio,
 )
 
 if TYPE_CHECKING:
@@ -37,6 +43,9 @@ CLK0_ON = 0x4F
 CLK2_ON = 0x6C
 """Multisynth 2 in integer mode from PLL B, 2 mA."""
 CRYSTAL_LOAD_6PF = 0x52
+DIVISION_MAX = 18_000
+"""A VCO of 600 MHz and more, divided by this, still fills a buffer of 8192 samples in 250 ms: half
+of the time after which a first buffer that is not there is a cold start."""
 DETECTION_CLOCK_HZ = 16_000_000
 """Clocks the tuner while the board is told by it."""
 
@@ -167,3 +176,31 @@ class ClockDriver:
     def ready(self) -> bool:
         """The preflight: CLK0 on, then PLL A locked; the first failure ends it."""
         return self.clk0_on() and self.pll_locked()
+
+    def drives_adc(self) -> bool:
+        """CLK0 leaves the chip, from a source that runs, and not slower than the ADC can use.
+
+        Any host may write the clock generator's registers, and :meth:`ready` reads two bits of
+        them. Before a remedy above level 1 may follow from a stream that does not move, all that
+        can stop CLK0 is looked at: its output enable, its source, that source's lock, its divider.
+        """
+        known, head = self._read_block(REGISTER_STATUS, REGISTER_OUTPUT_DISABLE + 1)
+        if not known or head[REGISTER_OUTPUT_DISABLE] & 1:
+            return False
+        status, control = self.read(REGISTER_CLK0_CONTROL)
+        if status != SUCCESS or control & CLOCK_POWER_DOWN:
+            return False
+        source = control & CLOCK_SOURCE
+        if source != CLOCK_SOURCE:
+            return source == 0
+        lost = LOSS_OF_LOCK_B if control & CLOCK_FROM_PLL_B else LOSS_OF_LOCK_A
+        if head[REGISTER_STATUS] & lost:
+            return False
+        known, divider = self._read_block(REGISTER_MULTISYNTH_0, PARAMETER_REGISTERS)
+        return known and 0 < ratio(divider, 0) * (1 << (divider[2] >> 4 & 7)) <= DIVISION_MAX
+
+    def _read_block(self, register: int, count: int) -> tuple[bool, bytes]:
+        """Read registers: (whether the chip answered, their values); a failure is counted."""
+        sdk = self.firmware.sdk
+        status, data = sdk.i2c_receive_bytes(SI5351_ADDRESS, register, count)
+        return self._counted(status) == SUCCESS, data

@@ -178,12 +178,12 @@ class DeviceSampler:
                 full = words[0]
         shown = GPIF_DISABLED if state is None else state
         record(SAMPLE_EVENT, count, shown, full)
-        # The clock costs two I2C reads and their lock: looked at when the count stands still,
+        # The clock costs three I2C reads and their lock: looked at when the count stands still,
         # and never while a handler that may hang holds that lock.
         looks = self.samples_clock and not firmware.in_callback
         if count == self.last_count and looks and self.streaming.streaming:
             # The clock generator does not know that the converter behind it sleeps.
-            runs = not firmware.front_end.adc_sleeps and self.clock.ready()
+            runs = not firmware.front_end.adc_sleeps and self.clock.drives_adc()
             record(Event.CLOCK_STATE, int(runs))
         if firmware.active:
             firmware.narrator.look(count, shown)

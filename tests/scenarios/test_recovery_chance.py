@@ -39,7 +39,10 @@ def failure_of_hang(onset_ms: float, offset_ms: int) -> str | None:
     """What the test says when HANGMAIN arrives so long after the pet at 6 s."""
     onset_ns = 2 * PET_INTERVAL_MS * MS + round(onset_ms * MS)
     options = Options(poll_offset_ms=offset_ms)
-    with stations("fw-2.3", "level-1-4-5", uptime_us=5_500_000, options=options) as (station, world):
+    with stations("fw-2.3", "level-1-4-5", uptime_us=5_500_000, options=options) as (
+        station,
+        world,
+    ):
 
         def at_its_time(request, payload):
             del payload
