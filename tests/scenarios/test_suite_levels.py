@@ -11,9 +11,13 @@ from dataclasses import replace
 import pytest
 
 from health import Level, Policy
+from scenarios import expected, registry, selection
+from scenarios.cli.running import Bench, run_worlds
 from scenarios.incidents import stopfx3_hang
 from scenarios.registry import find
+from scenarios.results import Outcome
 from scenarios.runner import run_episode
+from sim.options import Options
 from sim.streams import Stream
 
 from .suite_bench import played
@@ -123,3 +127,63 @@ def test_nobody_mends_them_under_no_policy(name):
     result = shown(name, "none")
     assert "not well for" in result.failure
     assert result.violations == (result.failure,)
+
+
+# ---------------------------------------------------------------- the whole list, as --all runs it
+
+
+def red(firmware, policy):
+    """What ``fx3loop run --all`` calls failed, through the same runner."""
+    known = expected.load(expected.BUILT_IN, registry.SCENARIOS)
+    bench = Bench(policy, "device", 0, None, Options(), 1)
+    results = run_worlds(selection.choose((), is_all=True, firmware=firmware), bench, known)
+    return {item.scenario for item in results if item.outcome is Outcome.FAILED}
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_all_turns_red_without_a_level(level):
+    """``run --all`` on ``reference`` has no failure, and has that of the level when it is gone."""
+    assert LEVELS[level] in red("reference", REFERENCE.without_level(level))
+
+
+@pytest.mark.parametrize(
+    ("firmware", "policy", "failing"),
+    [
+        ("reference", "reference", set()),
+        ("fw-2.3", "level-1-4-5", set()),
+        (
+            "reference",
+            "level-1",
+            {
+                "stopfx3_hang",
+                "main_death",
+                "cold_start",
+                "ep0_desync",
+                "application_wedge",
+                "test_health_recovery",
+                "test_main_recovery",
+            },
+        ),
+        (
+            "fw-2.3",
+            "level-1",
+            {
+                "stopfx3_hang",
+                "main_death",
+                "ep0_desync",
+                "test_health_recovery",
+                "test_main_recovery",
+            },
+        ),
+    ],
+)
+def test_all_is_as_red_as_the_policy_deserves(firmware, policy, failing):
+    """Listed failures do not count: on fw-2.3 they are expected under its own policy."""
+    assert red(firmware, Policy.preset(policy)) == failing
+
+
+@pytest.mark.parametrize("firmware", ["fw-2.3", "reference"])
+def test_all_is_red_under_no_policy(firmware):
+    """One scenario for each of the levels 1, 2, 4 and 5 at least."""
+    needed = {"wedge_recovery", "ep0_desync", "test_health_recovery", "test_main_recovery"}
+    assert needed <= red(firmware, Policy.preset("none"))
