@@ -71,6 +71,11 @@ class Options:
         "judgement: the ADC's clock output, which clocks the GPIF, sleeps with it; authors of the "
         "tests report no data in one place and no effect in another",
     ] = True
+    randomizer_wired: Annotated[
+        bool,
+        "LTC2208 data sheet: bits 1 to 15 are XORed with bit 0; that this board's GPIO bit 7 "
+        "reaches the converter's RAND pin is judgement",
+    ] = True
     sample_counter: Annotated[
         bool, "none: samples count what the ADC has made, so that every loss shows"
     ] = False
@@ -118,6 +123,16 @@ class Options:
         "cyu3usb.h: GetEP0Data of 0 bytes is a bad argument and acknowledges nothing; the "
         "firmware's api.md says that 0 bytes work",
     ] = False
+    pib_errors_per_overflow: Annotated[
+        int,
+        "the waveform pushes one word while no buffer is ready; seen on hardware: 2 to 4 counts "
+        "after a start that nobody reads, for a reason that is not known",
+    ] = 1
+    string_1_tail: Annotated[
+        int,
+        "USBDescriptor.c: string 1 claims 32 bytes and defines 30; the two behind the array are "
+        "padding, very likely 0 (judgement)",
+    ] = 0
     ep0_complete_events: Annotated[
         bool,
         "judgement: at super speed the status stage ends before the handler returns, so no "

@@ -128,7 +128,8 @@ class Samples:
 
     def _setting(self) -> Setting:
         front_end = self.front_end
-        return Setting(self._rate_hz, front_end.gain, front_end.level(Pin.RANDOMIZER))
+        randomized = self.options.randomizer_wired and front_end.level(Pin.RANDOMIZER)
+        return Setting(self._rate_hz, front_end.gain, randomized)
 
     # ------------------------------------------------------------ reading
 

@@ -35,6 +35,7 @@ from scenarios.suite.moves import (
     send_word_with_retry,
     set_argument,
     set_arguments,
+    stalled_or_taken,
     start_at,
 )
 
@@ -166,11 +167,12 @@ def double_stop(station: Station) -> str:
     """A second STOPFX3 does no harm."""
     start_at(station, 32 * MHZ)
     station.sleep_ms(50)
-    station.device.stop()
+    failure_of(station.device.stop)
     station.sleep_ms(50)
-    station.device.stop()
+    stalled = stalled_or_taken("second STOPFX3", station.device.stop)
+    station.strictly(not stalled, "the second STOPFX3 was refused")
     ask(station)
-    return "second STOPFX3 taken"
+    return f"second STOPFX3 {'stalled' if stalled else 'taken'}"
 
 
 def double_start(station: Station) -> str:

@@ -16,7 +16,7 @@ from hw.protocol import GPIO_BOOT_WORD, HARDWARE_RX888MK2, SAMPLE_BYTES
 from scenarios.errors import Trouble, describe
 from scenarios.station import MILLISECOND_NS, Station
 from scenarios.suite import clock, commands, console, counters, protocol, recovery, streaming
-from scenarios.suite.moves import SILENT_ADDRESSES, ask, set_up_as_uploader, upload
+from scenarios.suite.moves import SILENT_ADDRESSES, ask, failure_of, set_up_as_uploader, upload
 
 OpenStation = Callable[[], Station]
 """Opens the device anew (claim, clear-halt) and returns a place of work; the run closes it."""
@@ -187,8 +187,8 @@ def _quiesce(open_station: OpenStation) -> None:
     """Bring the device to rest; that it does not answer is only a warning."""
 
     def rest(station: Station) -> None:
-        station.device.stop()
-        station.device.set_gpio(GPIO_BOOT_WORD)
+        failure_of(station.device.stop)
+        failure_of(lambda: station.device.set_gpio(GPIO_BOOT_WORD))
         station.sleep_ms(QUIESCE_MS)
         try:
             ask(station)

@@ -158,12 +158,17 @@ class Firmware(FirmwareState):
             (SetDescriptor.HS_CONFIGURATION, 0, CONFIGURATION_DESCRIPTOR_HS),
             (SetDescriptor.FS_CONFIGURATION, 0, CONFIGURATION_DESCRIPTOR_FS),
             (SetDescriptor.STRING, 0, STRING_LANGUAGES),
-            (SetDescriptor.STRING, 1, STRING_MANUFACTURER),
+            (SetDescriptor.STRING, 1, self.manufacturer_descriptor()),
             (SetDescriptor.STRING, 2, STRING_PRODUCT),
             (SetDescriptor.STRING, 3, self.serial_descriptor()),
         ):
             check(self, "Set USB Descriptors", sdk.usb_set_desc(kind, index, descriptor))
         check(self, "ConnectUSB", sdk.connect_state(True, True))
+
+    def manufacturer_descriptor(self) -> bytes:
+        """String 1: its last two bytes lie behind the array (USBDescriptor.c)."""
+        tail = self.sdk.chip.options.string_1_tail
+        return STRING_MANUFACTURER[:-2] + tail.to_bytes(2, "little")
 
     def serial_descriptor(self) -> bytes:
         """String 3: die id word 1, then word 0, in upper-case hexadecimal."""

@@ -50,7 +50,8 @@ class GpifCalls(SdkBase):
         # The ISR masks the interrupt until the PIB thread has run the callback, so errors
         # coalesce: the firmware counts serviced batches (S131 pport/cyu3pib.c).
         if self._pib_queue is not None:
-            self._pib_queue.send(code)
+            for _ in range(self.chip.options.pib_errors_per_overflow):
+                self._pib_queue.send(code)
 
     def _pib_thread(self) -> None:
         queue = self._pib_queue

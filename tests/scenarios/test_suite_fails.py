@@ -214,7 +214,17 @@ ILLS = (
         faults=(hang("dma_multi_channel_reset", "STOPFX3", 3),),
         policy="none",
     ),
-    Ill("double_stop", "stall of request", of(Request.STOPFX3, STALLS, number=2)),
+    Ill(
+        "double_stop",
+        None,
+        of(Request.STOPFX3, STALLS, number=2),
+        strict="the second STOPFX3 was refused",
+    ),
+    Ill(
+        "double_stop",
+        "second STOPFX3 no answer in time",
+        of(Request.STOPFX3, TIMES_OUT, number=2),
+    ),
     Ill(
         "double_start",
         "time-out of STOPFX3",

@@ -1,4 +1,4 @@
-"""A host may write the clock generator as it likes; the reference firmware answers by level 1 alone.
+"""A host may write the clock generator as it likes; the reference answers by level 1 alone.
 
 Source: USBHandler.c (I2CWFX3 reaches every register), AN619 (what each of them does to CLK0).
 """

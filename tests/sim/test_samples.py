@@ -176,6 +176,16 @@ def test_the_randomizer_xors_with_the_lowest_bit():
     assert not np.array_equal(randomized[0], plain[0])
 
 
+def test_a_randomizer_that_is_not_wired_changes_nothing():
+    """Judgement: that GPIO bit 7 reaches the converter on this board is an option."""
+    found = []
+    for gpio in (0x800, 0x880):
+        with booted(seed=5, options=Options(randomizer_wired=False)) as world:
+            assert word(world, Request.GPIOFX3, gpio) is DONE
+            found.append(started(world)[1])
+    assert np.array_equal(*found)
+
+
 def test_same_seed_same_samples_and_another_seed_other_noise():
     """The noise comes from the world's seed."""
     runs = []
