@@ -18,8 +18,8 @@ from scenarios.incidents import (
     cold_start,
     main_death,
     paused_reader,
-    rapid_start_stop,
-    stop_start_cycle,
+    stop_start_wedge,
+    stopfx3_hang,
 )
 from scenarios.runner import Episode, run_episode
 from scenarios.scenario import Scenario
@@ -28,8 +28,8 @@ from sim.options import Options
 SCHEMA = "fx3loop.demo/1"
 HOST_POLICY = "reference"
 LOOK_INTERVAL_MS = 10
-BLOCKED = rapid_start_stop.SCENARIO
-SPINNING = rapid_start_stop.spinning()
+BLOCKED = stopfx3_hang.SCENARIO
+SPINNING = stopfx3_hang.spinning()
 PICTURED = ((BLOCKED, "level-1-4"), (SPINNING, "level-1-4-5"))
 """The two runs that are drawn: the same hang, in both manners."""
 HEADING = "One hang inside STOPFX3, two manners: the USB thread blocks, or it spins"
@@ -52,11 +52,11 @@ class Case:
 
 def cases() -> Iterator[Case]:
     """Yield every case of the demo, in the order of the table."""
-    yield from _under_all(stop_start_cycle.SCENARIO)
+    yield from _under_all(stop_start_wedge.SCENARIO)
     # The same wedge if the socket lets go after all: EP0 lives, the stream is dead.
     letting_go = Options(socket_disable_hangs=False)
     for position in ("device", "host"):
-        yield Case(stop_start_cycle.SCENARIO, HOST_POLICY, position, options=letting_go)
+        yield Case(stop_start_wedge.SCENARIO, HOST_POLICY, position, options=letting_go)
     for scenario in (BLOCKED, SPINNING):
         yield from _under_all(scenario)
     yield from _under_all(main_death.SCENARIO)

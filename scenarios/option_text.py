@@ -19,6 +19,7 @@ RANGES = {
     "control_setup_ns": (0, 1_000_000_000),
     "control_status_ns": (0, 1_000_000_000),
     "pll_lock_ms": (0, 1_000),
+    "stack_free_bytes": (0, 2_048),
 }
 """Lowest and highest value where 0 to :data:`LARGEST` is not right; the OS tick is off by 4 % at
 most (cyu3os.h)."""

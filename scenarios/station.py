@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from health import Event
+from hw.boot import Image
 from hw.errors import DeviceError, DeviceTimeoutError
 from hw.protocol import BULK_PACKET_SS_BYTES
 from hw.runtime import Runtime
@@ -35,12 +36,17 @@ class Station:
         runtime: its clock.
         trace: recorder of what the program does, or None.
         tell: told of each start and stop of the stream; a supervisor in the same process.
+        image: firmware that scenarios may upload to a boot ROM, or None.
 
     Attributes:
         step: what the program is doing, in words for a report.
         step_ns: since when.
         onset_ns: when the program itself began the incident (it paused, say), or None.
         served_ns: when data came again after that, or None.
+        said: what the scenario had to say beside its last line, in order.
+        violations: what its second, strict checks found, in order.
+        on_reading: told True when reading begins that no observer of the device sees, False when
+            it ends.
     """
 
     def __init__(
@@ -49,10 +55,15 @@ class Station:
         runtime: Runtime,
         trace: Recorder | None = None,
         tell: Callable[[Event], None] | None = None,
+        image: Image | None = None,
     ) -> None:
         self.device = device
         self.runtime = runtime
         self.trace = trace
+        self.image = image
+        self.said: list[str] = []
+        self.violations: list[str] = []
+        self.on_reading: Callable[[bool], None] | None = None
         self._tell = tell
         self._reader: Reader | None = None
         self.step = "before the start"
@@ -73,6 +84,22 @@ class Station:
         """Put something that the program noticed into the trace."""
         if self.trace is not None:
             self.trace.instant(TRACK, text, self.runtime.now_ns())
+
+    def say(self, text: str) -> None:
+        """Say something beside the scenario's last line: the original's lines with a ``#``."""
+        self.said.append(text)
+        self.remark(text)
+
+    def strictly(self, condition: bool, text: str) -> None:
+        """Check something that the original test lets pass.
+
+        Args:
+            condition: what a right device makes true.
+            text: what is wrong when it is not; the scenario goes on.
+        """
+        if not condition:
+            self.violations.append(text)
+            self.remark(text)
 
     def sleep_ms(self, duration_ms: int) -> None:
         """Let time pass."""
@@ -158,6 +185,8 @@ class Station:
     def read_on(self) -> Reader:
         """Begin to read without an end, until :meth:`read_no_more`."""
         self._reader = open_reader(self.device, self.runtime)
+        if self.on_reading is not None:
+            self.on_reading(True)
         self._reader.start()
         return self._reader
 
@@ -166,6 +195,8 @@ class Station:
         if self._reader is not None:
             self._reader.stop()
             self._reader = None
+            if self.on_reading is not None:
+                self.on_reading(False)
 
     def watch(self, reader: Reader, duration_ms: int) -> None:
         """Stream for a time, as a station does: GETSTATS ten times a second, an eye on the data.

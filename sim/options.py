@@ -49,6 +49,14 @@ class Options:
     ] = 100_000
     i2c_byte_write_ns: Annotated[int, "3 bytes of 9 bits at 400 kHz"] = 75_000
     pll_lock_ms: Annotated[int, "seen on hardware: lock typically takes 1 to 10 ms"] = 2
+    stack_free_bytes: Annotated[
+        int, "seen on hardware: the console's `stack` shows 1248 to 1312 of 2048 bytes free"
+    ] = 1_280
+    ep0_complete_events: Annotated[
+        bool,
+        "judgement: at SuperSpeed the status stage ends before the handler returns, so no event 10 "
+        "is posted; stack_check could not pass otherwise. At high speed always",
+    ] = False
     packet_ns: Annotated[
         int, "published measurements: bulk at about 400 MB/s in practice, 1024 bytes a packet"
     ] = 2_560

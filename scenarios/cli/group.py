@@ -20,6 +20,7 @@ COMMANDS = {
     "demo": "The flagship run: real incidents under every policy, one table, one picture.",
     "list": "What there is: scenarios, firmware, policies, faults, options.",
     "run": "Run one scenario in a simulated world.",
+    "soak": "The original's random walk over its scenarios, for hours of simulated time.",
     "policies": "The watchdog policies: limits, levels, warnings; as TOML or a C header.",
 }
 """Every command with its line of help. Its module has the same name, and a ``command`` in it."""

@@ -24,9 +24,13 @@ from hw.protocol import (
 )
 from sim.board import SENSE_PIN, TUNER_ADDRESS
 from sim.firmware.clock import ClockDriver
+from sim.firmware.console import EVENTS, EVENTS_MAX, USB_EVENT, Console
+from sim.firmware.console import MAIN_THREAD as MAIN_THREAD
+from sim.firmware.narrator import StreamNarrator
 from sim.firmware.remedies import DevicePlatform, DeviceSampler, DeviceWatchdog
 from sim.firmware.state import FirmwareState
 from sim.firmware.streaming import Streaming
+from sim.firmware.support import check
 from sim.firmware.vendor import VendorRequests
 from sim.sdk.system import DIE_ID_REGISTERS
 from sim.sdk.types import UsbEvent
@@ -38,7 +42,6 @@ CLEAR_ENDPOINT_FEATURE = STANDARD_ENDPOINT_OUT | StandardRequest.CLEAR_FEATURE <
 """First half of CLEAR_FEATURE(ENDPOINT_HALT)'s SETUP packet."""
 EP0_ENTER = Event.EP0_ENTER
 EP0_EXIT = Event.EP0_EXIT
-MAIN_THREAD = "11:HF103_ADC2USB30"
 MAIN_PRIORITY = 8
 """FIFO_THREAD_PRIORITY of Application.h."""
 
@@ -62,6 +65,8 @@ class Firmware(FirmwareState):
         sdk.device_init()
         sdk.device_cache_control()
         sdk.device_configure_io_matrix()
+        self.console = Console(self)
+        self.narrator = StreamNarrator(self)
         self.clock = ClockDriver(self)
         self.streaming = Streaming(self)
         self.platform = DevicePlatform(self, self.streaming, self.clock)
@@ -71,12 +76,14 @@ class Firmware(FirmwareState):
         self.health.init()
         if self.on_ready is not None:
             self.on_ready()
-        sdk.thread_create(MAIN_THREAD, MAIN_THREAD, self.main_thread, MAIN_PRIORITY)
+        check(self, "Create EventAvailableQueue", sdk.queue_create(EVENTS, EVENTS_MAX))
+        status = sdk.thread_create(MAIN_THREAD, MAIN_THREAD, self.main_thread, MAIN_PRIORITY)
+        check(self, "CyFxApplicationDefine", status)
 
     def main_thread(self) -> None:
         """Detect the board, start USB, then poll for ever."""
         sdk = self.sdk
-        sdk.gpio_init()
+        check(self, "CyU3PGpioInit", sdk.gpio_init())
         sdk.i2c_init()
         sdk.i2c_set_config(400_000)
         self.detect()
@@ -86,6 +93,10 @@ class Firmware(FirmwareState):
             sdk.thread_sleep(self.policy.poll_interval_ms)
             if self.hang_main_requested:
                 self.mark("HANGMAIN")
+                if self.console.on:
+                    self.console.write(
+                        "\r\nHANGMAIN: spinning forever \N{EM DASH} HWDT should reset us"
+                    )
                 sdk.rtos.spin()
             self.poll()
 
@@ -95,8 +106,9 @@ class Firmware(FirmwareState):
         if self.trace is not None:
             self.trace.instant("fx3/main thread", "beat", self.sdk.world.now_ns)
         health.main_heartbeat()
+        self.console.serve()
         self.sampler.sample(health.record_event)
-        health.recover(health.evaluate())
+        self.narrator.decided(health.recover(health.evaluate()))
 
     def detect(self) -> None:
         """Tell the RX888mk2 by its tuner and its sense pin."""
@@ -110,7 +122,7 @@ class Firmware(FirmwareState):
     def start_usb(self) -> None:
         """Register descriptors and callbacks, and connect at SuperSpeed."""
         sdk = self.sdk
-        sdk.usb_start()
+        check(self, "Start USB Driver", sdk.usb_start())
         sdk.usb_register_setup_callback(self.on_setup, True)
         sdk.usb_register_event_callback(self.on_usb_event)
         for kind, index, descriptor in (
@@ -122,8 +134,8 @@ class Firmware(FirmwareState):
             (DescriptorType.STRING, 2, STRING_PRODUCT),
             (DescriptorType.STRING, 3, self.serial_descriptor()),
         ):
-            sdk.usb_set_desc(kind, index, descriptor)
-        sdk.connect_state(True, True)
+            check(self, "Set USB Descriptors", sdk.usb_set_desc(kind, index, descriptor))
+        check(self, "ConnectUSB", sdk.connect_state(True, True))
 
     def serial_descriptor(self) -> bytes:
         """String 3: die id word 1, then word 0, in upper-case hexadecimal."""
@@ -169,6 +181,7 @@ class Firmware(FirmwareState):
         self.health.record_event(Event.USB_EVENT_ENTER)
         self.callback_since_ms = self.sdk.get_time()
         self.in_callback = True
+        self.console.post(USB_EVENT, event)
         if event is UsbEvent.SETCONF:
             if self.active:
                 self.streaming.stop_application()
@@ -180,5 +193,7 @@ class Firmware(FirmwareState):
         elif event is UsbEvent.EP_UNDERRUN:
             self.streaming_faults += 1
             self.health.record_event(Event.EP_UNDERRUN)
+            if self.console.on:
+                self.console.write(f"\r\nEP Underrun on {data}")
         self.in_callback = False
         self.health.record_event(Event.USB_EVENT_EXIT)

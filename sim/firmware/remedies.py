@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from health import Event, Intent, Level, Outcome, Status, level_bit
+from health import Event, Intent, Level, Outcome, Status, StatusCode, level_bit
 from hw.protocol import GPIF_DISABLED, SdkStatus
 from sim.firmware.streaming import CHANNEL, ENDLESS, EP1
 from sim.rtos import SUCCESS
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 UNKNOWN_BUFFERS = 255
 SAMPLE_EVENT = Event.STREAM_SAMPLE
+HEALTH_WEDGED_EP0 = 1
+HEALTH_WEDGED_UNKNOWN = 2
+"""health_status_t of health.h, which the console prints; it has no number for anything else."""
 
 
 class DevicePlatform:
@@ -61,6 +64,11 @@ class DevicePlatform:
     def note(self, intent: Intent) -> None:
         """Leave a mark in the trace: every reset of this chip loses its memory."""
         self.firmware.mark(f"level {int(intent.level)}: {intent.status.code.name}")
+        console = self.firmware.console
+        if console.on and intent.level is not Level.STREAM:
+            known = intent.status.code is StatusCode.EP0_WEDGED
+            status = HEALTH_WEDGED_EP0 if known else HEALTH_WEDGED_UNKNOWN
+            console.write(f"\r\nHEALTH: status={status}, recovering")
 
     def apply(self, level: Level, status: Status) -> Outcome:
         """Apply a remedy in the main thread.
@@ -87,24 +95,27 @@ class DevicePlatform:
         SMStart and stays dead (S131 pport/cyu3gpif.c, RunApplication.c).
         """
         firmware = self.firmware
+        narrator = firmware.narrator
         sdk = self.sdk
+        narrator.recovery_begins()
         sdk.gpif_control_sw_input(False)
         sdk.thread_sleep(1)
-        forced = self.streaming.disable_state_machine()
-        sdk.dma_multi_channel_reset(CHANNEL)
-        sdk.usb_flush_ep(EP1)
-        outcome = Outcome.FAILED
-        if self.clock.ready():
-            status = sdk.dma_multi_channel_set_xfer(CHANNEL, ENDLESS, 0)
+        forced = self.streaming.disable_state_machine("WDG:")
+        reset = sdk.dma_multi_channel_reset(CHANNEL)
+        flush = sdk.usb_flush_ep(EP1)
+        clocked = self.clock.ready()
+        armed = started = SUCCESS
+        if clocked:
+            armed = sdk.dma_multi_channel_set_xfer(CHANNEL, ENDLESS, 0)
             if forced and firmware.revision.recovery_reloads:
                 sdk.gpif_load(firmware.revision.table)
             started = sdk.gpif_sm_start(0, 0)
             sdk.gpif_control_sw_input(True)
-            if status == SdkStatus.SUCCESS and started == SdkStatus.SUCCESS:
-                outcome = Outcome.DONE
         firmware.streaming_faults += 1
+        narrator.recovery_ends(clocked, reset, flush, armed, started)
         firmware.dma_count = 0
-        return outcome
+        done = clocked and armed == SdkStatus.SUCCESS and started == SdkStatus.SUCCESS
+        return Outcome.DONE if done else Outcome.FAILED
 
     def restart_ep0(self) -> Outcome:
         """Level 2: stall EP0 (the next SETUP ends the stall) and flush EP1."""
@@ -165,10 +176,12 @@ class DeviceSampler:
             status, words = self.sdk.read_device_registers(EP1_SOCKET_STATUS_REGISTER, 1)
             if status == SUCCESS:
                 full = words[0]
-        record(SAMPLE_EVENT, count, GPIF_DISABLED if state is None else state, full)
+        shown = GPIF_DISABLED if state is None else state
+        record(SAMPLE_EVENT, count, shown, full)
         # The clock costs two I2C reads and their lock: looked at when the count stands still,
         # and never while a handler that may hang holds that lock.
         looks = self.samples_clock and not firmware.in_callback
         if count == self.last_count and looks and self.streaming.streaming:
             record(Event.CLOCK_STATE, int(self.clock.ready()))
+        self.firmware.narrator.look(count, shown)
         self.last_count = count

@@ -35,6 +35,9 @@ class Revision:
         remedies_wait: levels 1 to 3 are not available while a USB callback is in progress.
         samples_ring: the sampler reads how many buffers wait for the host.
         samples_clock: the sampler looks at the clock generator when the count stands still.
+        debug_buffer_bytes: size of the debug console's buffer (MAXLEN_D_USB).
+        debug_full_sleep_ticks: sleep of each print call that finds it full; 0: it drops at once.
+        debug_keeps_rest: READINFODEBUG keeps what its page has no room for.
     """
 
     name: str
@@ -53,6 +56,9 @@ class Revision:
     remedies_wait: bool
     samples_ring: bool
     samples_clock: bool
+    debug_buffer_bytes: int = 256
+    debug_full_sleep_ticks: int = 0
+    debug_keeps_rest: bool = True
 
 
 ORIGINAL = Revision(
@@ -72,6 +78,9 @@ ORIGINAL = Revision(
     remedies_wait=False,
     samples_ring=False,
     samples_clock=False,
+    debug_buffer_bytes=100,
+    debug_full_sleep_ticks=100,
+    debug_keeps_rest=False,
 )
 """Before the wedge fixes of February 2026 (incident F1): STOP never disables the state machine."""
 

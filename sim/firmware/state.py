@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 from health import Event, Health, Policy
 from hw.protocol import HARDWARE_UNKNOWN
+from sim.firmware.console import PIB_NOTICE
 
 if TYPE_CHECKING:
     from hw.trace import Recorder
     from sim.chip.gpif import GpifTable
+    from sim.firmware.console import Console
+    from sim.firmware.narrator import StreamNarrator
     from sim.firmware.revisions import Revision
     from sim.sdk import Sdk
 
@@ -24,17 +27,22 @@ class FirmwareState:
 
     Attributes:
         health: the same module that supervises a device from the host.
+        console: the debug console.
+        narrator: the streaming watchdog's lines on it.
         dma_count, pib_errors, last_pib_error, i2c_failures, streaming_faults: the counters that
             GETSTATS reports.
         on_ready: called once the health module is up, before the main thread starts.
         active: the application is started (SET_CONFIGURATION).
         in_callback: the USB thread is inside a setup or event callback.
         callback_since_ms: since which tick.
+        pib_notified: a PIB error was put on the console's queue since the table was last loaded.
         remedies_applied: (time in ns, level) of every remedy begun.
     """
 
     sdk: Sdk
     health: Health
+    console: Console
+    narrator: StreamNarrator
 
     def __init__(self, revision: Revision, policy: Policy, poll_offset_ms: int = 0) -> None:
         self.revision = revision
@@ -49,6 +57,7 @@ class FirmwareState:
         self.callback_since_ms = 0
         self.current_request: int | None = None
         self.hang_main_requested = False
+        self.pib_notified = False
         self.streaming_faults = 0
         self.on_ready: Callable[[], None] | None = None
         self.remedies_applied: list[tuple[int, int]] = []
@@ -78,9 +87,15 @@ class FirmwareState:
         self._dma_count += count
 
     def on_pib_error(self, code: int) -> None:
-        """PIB error callback, in the PIB thread."""
+        """PIB error callback, in the PIB thread: the first of a session tells the main thread.
+
+        The notice counts as given when the queue was full and dropped it (StartStopApplication.c).
+        """
         self.pib_errors += 1
         self.last_pib_error = code
+        if not self.pib_notified:
+            self.console.post(PIB_NOTICE, code)
+            self.pib_notified = True
         self.health.record_event(Event.PIB_ERROR, code)
 
     def mark(self, text: str) -> None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from sim.firmware.streaming import Streaming
 
 PLL_POLLS_MAX = 100
+READINFODEBUG = int(Request.READINFODEBUG)
 
 
 class VendorRequests:
@@ -40,6 +41,7 @@ class VendorRequests:
         self.streaming = streaming
         self.clock = clock
         self.sdk = firmware.sdk
+        self.console = firmware.console
         self.buffer = bytearray(EP0_BUFFER_BYTES)
         self.request_count = 0
         self.boot_count = 1
@@ -51,6 +53,7 @@ class VendorRequests:
             Request.STARTADC: self.start_adc,
             Request.GETSTATS: self.get_stats,
             Request.SETARGFX3: self.set_argument,
+            Request.READINFODEBUG: self.read_debug,
         }
         if firmware.revision.test_hooks:
             handlers[Request.HANGFX3] = self.hang_handler
@@ -62,8 +65,17 @@ class VendorRequests:
         if length > EP0_BUFFER_BYTES:
             self.sdk.usb_stall(0, True, False)
             return True
-        handler = self.handlers.get(request)
-        return handler is not None and handler(value, index, length)
+        handler = self.handlers.get(request, self.unknown)
+        handled = handler(value, index, length)
+        if self.console.on and request != READINFODEBUG:
+            self.console.trace(request, value, index, self.buffer)
+        return handled
+
+    def unknown(self, value: int, index: int, length: int) -> bool:
+        """Any other code: stalled here, before the trace line, and by the driver once more."""
+        del value, index, length
+        self.sdk.usb_stall(0, True, False)
+        return False
 
     # ------------------------------------------------------------ data stages
 
@@ -74,6 +86,7 @@ class VendorRequests:
         return self._noted(status)
 
     def _send(self, data: bytes) -> bool:
+        self.buffer[: len(data)] = data
         return self._noted(self.sdk.usb_send_ep0_data(data))
 
     def _noted(self, status: int) -> bool:
@@ -95,15 +108,27 @@ class VendorRequests:
         firmware = self.firmware
         revision = firmware.revision
         self.sdk.usb_lpm_disable()
-        if revision.preflight_first and not self.clock.ready():
+        if revision.preflight_first and not self._preflight():
             return False
         self._receive(length)
-        if revision.preflight and not revision.preflight_first and not self.clock.ready():
+        if revision.preflight and not revision.preflight_first and not self._preflight():
             self._refuse_late()
             return True
         if self.streaming.start() != SUCCESS:
             self._refuse_late()
         return True
+
+    def _preflight(self) -> bool:
+        """GpifPreflightCheck: CLK0, then PLL A; the first failure ends it and says so."""
+        if not self.clock.clk0_on():
+            failure = "ADC clock not enabled"
+        elif not self.clock.pll_locked():
+            failure = "Si5351 PLL_A not locked"
+        else:
+            return True
+        if self.console.on:
+            self.console.write(f"\r\nPreflight FAIL: {failure}")
+        return False
 
     def stop(self, value: int, index: int, length: int) -> bool:
         """STOPFX3: 4 bytes, ignored; always succeeds."""
@@ -114,11 +139,12 @@ class VendorRequests:
         return True
 
     def test(self, value: int, index: int, length: int) -> bool:
-        """TESTFX3: four bytes about the device; counts."""
-        del value, index, length
+        """TESTFX3: four bytes about the device; wValue 1 turns the debug text on, others off."""
+        del index, length
         major, minor = self.firmware.revision.version
         info = DeviceInfo(self.firmware.hardware, major, minor, self.request_count)
         self._send(info.pack())
+        self.console.on = value == 1
         self.request_count = self.request_count + 1 & 0xFF
         return True
 
@@ -126,6 +152,8 @@ class VendorRequests:
         """RESETFX3: acknowledged, 100 ms, then the boot ROM."""
         del value, index
         self._receive(length)
+        if self.console.on:
+            self.console.write("\r\n\r\nHOST RESETTING CPU \r\n")
         self.sdk.thread_sleep(100)
         self.sdk.device_reset(False)
         return True
@@ -139,7 +167,10 @@ class VendorRequests:
         if firmware.revision.adc_stops_stream:
             self.streaming.stop_for_clock_change()
         (frequency_hz,) = struct.unpack_from("<I", self.buffer)
-        if self.clock.set_adc_clock(frequency_hz) != SUCCESS:
+        status = self.clock.set_adc_clock(frequency_hz)
+        if status != SUCCESS:
+            if self.console.on:
+                self.console.write(f"STARTADC si5351 failed: {int(status)}")
             self._refuse_late()
             return True
         if firmware.revision.adc_settle_ticks:
@@ -180,6 +211,7 @@ class VendorRequests:
             clk0_control,
             clk0_on,
         )
+        self.buffer[:] = bytes(EP0_BUFFER_BYTES)
         self._send(reply[: firmware.revision.stats_bytes])
         return True
 
@@ -188,15 +220,32 @@ class VendorRequests:
         self._receive(length)
         if index == Argument.WATCHDOG_CAP:
             self.firmware.health.record_event(Event.STREAM_CAP, value & 0xFF)
+            self.firmware.narrator.cap = value & 0xFF
         elif index not in (Argument.ATTENUATOR, Argument.VGA):
             self._refuse_late()
             return True
         self.request_count = self.request_count + 1 & 0xFF
         return True
 
+    def read_debug(self, value: int, index: int, length: int) -> bool:
+        """READINFODEBUG: first the character in wValue, if any; then a page of text, or a stall."""
+        del index, length
+        console = self.console
+        if value:
+            console.type(value & 0xFF)
+        page = console.take_page()
+        if not page:
+            self.sdk.usb_stall(0, True, False)
+            return True
+        self._send(page + b"\0")
+        self.request_count = self.request_count + 1 & 0xFF
+        return True
+
     def hang_handler(self, value: int, index: int, length: int) -> bool:
         """HANGFX3: sleep wValue ms in the USB thread, then acknowledge."""
         del index, length
+        if self.console.on:
+            self.console.write(f"\r\nHANGFX3: sleeping {value} ms (test-only)")
         self.sdk.thread_sleep(value)
         self.sdk.usb_ack_setup()
         return True
@@ -204,6 +253,8 @@ class VendorRequests:
     def hang_main(self, value: int, index: int, length: int) -> bool:
         """HANGMAIN: acknowledge; the main thread spins from its next loop on."""
         del value, index, length
+        if self.console.on:
+            self.console.write("\r\nHANGMAIN: arming main-loop hang (test-only)")
         self.firmware.hang_main_requested = True
         self.sdk.usb_ack_setup()
         return True

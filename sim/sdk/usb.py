@@ -50,6 +50,7 @@ class UsbCalls(SdkBase):
     _setup_callback: SetupCallback | None = None
     _event_callback: EventCallback | None = None
     _ep0_waiter: Thread | None = None
+    _reports_ep0_end = False
 
     # ------------------------------------------------------------ set-up
 
@@ -97,6 +98,8 @@ class UsbCalls(SdkBase):
         self.usb_connected = connect
         if connect:
             self.chip.attach_application(super_speed)
+            slower = self.usb_get_speed() is not UsbSpeed.SUPER
+            self._reports_ep0_end = slower or self.chip.options.ep0_complete_events
         else:
             self.chip.detach()
         self.usb_lock.put()
@@ -281,7 +284,10 @@ class UsbCalls(SdkBase):
             return False
         setup = transfer.setup
         first = setup.request_type | setup.request << 8 | setup.value << 16
-        return callback(first, setup.index | setup.length << 16)
+        handled = callback(first, setup.index | setup.length << 16)
+        if self._reports_ep0_end and transfer.status is DONE:
+            self.raise_usb_event(UsbEvent.EP0_STAT_CPLT, 0)
+        return handled
 
     def _standard(self, transfer: ControlTransfer) -> bool:
         """Fast enumeration: what the driver answers by itself (S131 usb/cyu3usbpp.c)."""

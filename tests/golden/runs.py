@@ -16,8 +16,8 @@ from scenarios.runner import run_episode
 
 FOLDER = Path(__file__).parent
 RUNS = {
-    "f1_original_level-1-4-5": ("stop_start_cycle", "level-1-4-5"),
-    "f16_blocked_level-1-4": ("rapid_start_stop", "level-1-4"),
+    "f1_original_level-1-4-5": ("stop_start_wedge", "level-1-4-5"),
+    "f16_blocked_level-1-4": ("stopfx3_hang", "level-1-4"),
     "main_death_level-1-4-5": ("main_death", "level-1-4-5"),
     "paused_reader_reference": ("paused_reader", "reference"),
 }

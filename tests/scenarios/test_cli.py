@@ -113,15 +113,15 @@ def test_demo_as_json(tmp_path):
 
 def test_run_ends_by_its_verdict():
     """0 when the device serves in the end, 1 when it does not."""
-    assert fx3loop("run", "rapid_start_stop", "--policy", "level-1-4").exit_code == 0
-    assert fx3loop("run", "rapid_start_stop", "--policy", "none").exit_code == 1
+    assert fx3loop("run", "stopfx3_hang", "--policy", "level-1-4").exit_code == 0
+    assert fx3loop("run", "stopfx3_hang", "--policy", "none").exit_code == 1
     assert fx3loop("run", "main_death", "--policy", "level-1").exit_code == 1
     assert fx3loop("run", "paused_reader", "--policy", "level-1").exit_code == 0
 
 
 def test_run_as_json():
     """One row."""
-    done = fx3loop("run", "stop_start_cycle", "--json", "--seed", 7)
+    done = fx3loop("run", "stop_start_wedge", "--json", "--seed", 7)
     document = json.loads(done.stdout)
     assert document["schema"] == "fx3loop.run/1"
     assert (document["row"]["seed"], document["row"]["verdict"]) == (7, "recovered")
@@ -130,7 +130,7 @@ def test_run_as_json():
 def test_run_with_faults_of_ones_own_leaves_the_scenarios_out():
     """Given faults replace those that the scenario brings."""
     fault = "hang:call=CyU3PUsbFlushEp,thread=usb,during=STOPFX3,nth=4,manner=spinning"
-    done = fx3loop("run", "rapid_start_stop", "--fault", fault, "--json")
+    done = fx3loop("run", "stopfx3_hang", "--fault", fault, "--json")
     row = json.loads(done.stdout)["row"]
     assert row["injected"] == [fault.replace("CyU3PUsbFlushEp", "usb_flush_ep")]
     assert (row["manner"], row["detected_level"]) == ("spinning", 5)
@@ -138,7 +138,7 @@ def test_run_with_faults_of_ones_own_leaves_the_scenarios_out():
 
 def test_run_with_an_option():
     """A knob of the bench changes the outcome, and the row says that it was turned."""
-    arguments = ("run", "stop_start_cycle", "--option", "socket_disable_hangs=off", "--json")
+    arguments = ("run", "stop_start_wedge", "--option", "socket_disable_hangs=off", "--json")
     row = json.loads(fx3loop(*arguments).stdout)["row"]
     assert row["options"] == ["socket_disable_hangs=off"]
     assert row["host_saw"] == "no data for 2 s"
@@ -156,7 +156,7 @@ def test_run_under_a_policy_file(tmp_path):
     path = tmp_path / "bench.toml"
     text = Policy.preset("level-1-4").to_toml().replace('"level-1-4"', '"bench-7"')
     path.write_text(text.replace("ep0_limit_ms = 2000", "ep0_limit_ms = 3000"))
-    row = json.loads(fx3loop("run", "rapid_start_stop", "--policy", path, "--json").stdout)["row"]
+    row = json.loads(fx3loop("run", "stopfx3_hang", "--policy", path, "--json").stdout)["row"]
     assert row["policy"] == "bench-7"
     assert 2997 < row["detected_after_ms"] <= 3101
 
@@ -202,8 +202,8 @@ def test_policies_in_every_form(name):
 
 BAD = [
     (("rnu",), "no command 'rnu'; did you mean run?"),
-    (("run", "stop_start"), "no scenario 'stop_start'; did you mean stop_start_cycle"),
-    (("run", "zzz"), "no scenario 'zzz'; there are stop_start_cycle, "),
+    (("run", "stop_start"), "no scenario 'stop_start'; did you mean stop_start_wedge"),
+    (("run", "zzz"), "no scenario 'zzz'; there are stop_start_wedge, "),
     (("run", "paused_reader", "--policy", "levle-1-4"), "level-1-4"),
     (("run", "paused_reader", "--firmware", "fw-23"), "did you mean fw-2.3"),
     (("run", "main_death", "--firmware", "original"), "use fw-2.3 or reference"),
@@ -296,7 +296,7 @@ def test_an_interrupt_ends_with_130(monkeypatch, tmp_path):
 
 def test_a_real_process_keeps_results_and_progress_apart():
     """Results on standard output alone; nothing on standard error when all is well."""
-    done = process("run", "rapid_start_stop", "--policy", "level-1-4", "--json")
+    done = process("run", "stopfx3_hang", "--policy", "level-1-4", "--json")
     assert done.returncode == 0
     assert done.stderr == ""
     assert json.loads(done.stdout)["row"]["verdict"] == "recovered"

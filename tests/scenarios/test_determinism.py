@@ -16,9 +16,9 @@ from scenarios.runner import run_episode
 
 ROOT = Path(__file__).parents[2]
 CASES = (
-    ("stop_start_cycle", "reference", "device"),
-    ("rapid_start_stop", "level-1-4-5", "device"),
-    ("rapid_start_stop", "reference", "host"),
+    ("stop_start_wedge", "reference", "device"),
+    ("stopfx3_hang", "level-1-4-5", "device"),
+    ("stopfx3_hang", "reference", "host"),
     ("main_death", "reference", "device"),
     ("paused_reader", "level-1", "device"),
     ("cold_start", "reference", "host"),

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from health import Policy
-from scenarios.incidents import rapid_start_stop
+from scenarios.incidents import stopfx3_hang
 from scenarios.registry import SCENARIOS, find
 from scenarios.runner import run_episode
 from sim.faults import Fault
@@ -24,7 +24,7 @@ def wedge(late_read_ms, offset_ns, hangs, packet_ns=2_560):
         socket_disable_hangs=hangs, control_status_ns=20_000 + offset_ns, packet_ns=packet_ns
     )
     return run_episode(
-        find("stop_start_cycle"),
+        find("stop_start_wedge"),
         policy="none",
         options=options,
         parameters={"late_read_ms": late_read_ms},
@@ -59,16 +59,16 @@ def test_f1_with_a_socket_that_lets_go_kills_the_stream_alone(late_read_ms, offs
 def test_f1_is_mended_in_later_firmware(firmware, late_read_ms):
     """With the 16-edge table and a STOP that disables the state machine all cycles pass."""
     row = run_episode(
-        find("stop_start_cycle"), firmware=firmware, parameters={"late_read_ms": late_read_ms}
+        find("stop_start_wedge"), firmware=firmware, parameters={"late_read_ms": late_read_ms}
     ).row
     assert (row.verdict, row.host_saw, row.host_saw_in) == ("left_alone", "nothing", "cycle 5")
     assert row.is_good
 
 
 @pytest.mark.parametrize("firmware", MENDED)
-def test_rapid_start_stop_passes_without_a_fault(firmware):
+def test_stopfx3_hang_passes_without_a_fault(firmware):
     """Fifty starts and stops without a read are legal, under the most watchful policy too."""
-    row = run_episode(find("rapid_start_stop"), firmware=firmware, faults=()).row
+    row = run_episode(find("stopfx3_hang"), firmware=firmware, faults=()).row
     assert (row.verdict, row.remedies, row.violations) == ("left_alone", (), ())
 
 
@@ -79,7 +79,7 @@ def test_level_4_answers_a_blocked_handler_in_its_window(seed):
     The fault sits in the handler's sleep, before which no time passes: the entry is the onset.
     """
     fault = Fault.parse("hang:call=thread_sleep,thread=usb,during=STOPFX3,nth=2")
-    episode = run_episode(find("rapid_start_stop"), policy="level-1-4", seed=seed, faults=[fault])
+    episode = run_episode(find("stopfx3_hang"), policy="level-1-4", seed=seed, faults=[fault])
     assert episode.facts.triggered[0][0] in episode.facts.requests_ns("STOPFX3")
     assert episode.row.remedies == (4,)
     assert 1999 < episode.row.detected_after_ms <= 2101
@@ -99,9 +99,7 @@ def test_level_5_answers_main_death_in_its_window(seed, policy):
 
 def test_the_stop_that_hangs_is_drawn_from_the_seed():
     """One of the 2nd to the 50th, the same in both manners, not the same for all seeds."""
-    drawn = {
-        rapid_start_stop.hang(Stream(seed, "rapid_start_stop"), "blocked").nth for seed in range(60)
-    }
+    drawn = {stopfx3_hang.hang(Stream(seed, "stopfx3_hang"), "blocked").nth for seed in range(60)}
     assert min(drawn) >= 2
     assert max(drawn) <= 50
     assert len(drawn) > 20
@@ -151,7 +149,7 @@ def test_f1_needs_a_ring_that_filled(late_stop_ms, wedges):
     The ring of 8 buffers fills 2.05 ms after the read's last byte when nobody reads on.
     """
     scenario = replace(
-        find("stop_start_cycle"), run=primed_cycles, draw=lambda random: {"late_stop_ms": 0}
+        find("stop_start_wedge"), run=primed_cycles, draw=lambda random: {"late_stop_ms": 0}
     )
     for seed in range(6):
         row = run_episode(

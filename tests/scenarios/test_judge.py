@@ -91,7 +91,7 @@ def test_a_fault_that_hurts_nobody_is_no_onset():
 @pytest.mark.parametrize("position", ["device", "host", "none"])
 def test_positions_are_named_in_the_row(position):
     """The row says where the module ran."""
-    row = run_episode(find("rapid_start_stop"), position=position).row
+    row = run_episode(find("stopfx3_hang"), position=position).row
     assert row.position == position
     if position == "none":
         assert (row.verdict, row.remedies) == ("locked_up", ())

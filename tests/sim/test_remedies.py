@@ -375,6 +375,9 @@ PROTOCOL_SITES = {
     ("streaming.clear_halt", "usb_flush_ep"),
     # RESETFX3
     ("vendor.reset", "device_reset"),
+    # the console's `reset`, and a set-up call that failed
+    ("console._reset", "device_reset"),
+    ("support.blink_and_reset", "device_reset"),
 }
 """The sites outside of the remedies: the protocol asks for each of them."""
 
@@ -385,6 +388,8 @@ PROTOCOL_ENTRIES = {
     "vendor.stop",
     "vendor.start_adc",
     "vendor.reset",
+    "console._run_command",
+    "support.blink_and_reset",
 }
 """The functions by which a host's request or event comes to one of those sites."""
 

@@ -67,7 +67,7 @@ def hang(random: Stream, manner: str) -> Fault:
 
 
 SCENARIO = Scenario(
-    name="rapid_start_stop",
+    name="stopfx3_hang",
     run=rapid_start_stop,
     summary="50 x START, 1 ms, STOP, 1 ms: the USB thread hangs inside one of the STOPs",
     incident="F16",

@@ -54,7 +54,7 @@ def stop_start_cycle(station: Station, late_read_ms: int = 3) -> None:
 
 
 SCENARIO = Scenario(
-    name="stop_start_cycle",
+    name="stop_start_wedge",
     run=stop_start_cycle,
     summary="START, a late read, STOP, five times: the first firmware wedges by itself",
     incident="F1",

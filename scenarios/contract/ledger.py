@@ -1,0 +1,45 @@
+"""What is known of a run beside what passed on the bus."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from sim.world import BenchWorld
+
+
+class Ledger(Protocol):
+    """A witness inside the device; only a world has one."""
+
+    def remedies_since(self, at_ns: int) -> tuple[tuple[int, int], ...]:
+        """Return (time in ns, level) of each remedy that began at ``at_ns`` or later, in order."""
+        ...
+
+    def resets_since(self, at_ns: int) -> tuple[tuple[int, str], ...]:
+        """Return (time in ns, cause) of each reset of the chip at ``at_ns`` or later, in order."""
+        ...
+
+
+class WorldLedger:
+    """The witness of a world.
+
+    Args:
+        world: what it watches.
+    """
+
+    def __init__(self, world: BenchWorld) -> None:
+        self._world = world
+
+    def remedies_since(self, at_ns: int) -> tuple[tuple[int, int], ...]:
+        """See :meth:`Ledger.remedies_since`."""
+        found: list[tuple[int, int]] = []
+        for program in reversed(self._world.programs):
+            for remedy in reversed(program.remedies_applied):
+                if remedy[0] < at_ns:
+                    return tuple(reversed(found))
+                found.append(remedy)
+        return tuple(reversed(found))
+
+    def resets_since(self, at_ns: int) -> tuple[tuple[int, str], ...]:
+        """See :meth:`Ledger.resets_since`."""
+        resets = self._world.chip.resets
+        return tuple((item.at_ns, item.cause) for item in resets if item.at_ns >= at_ns)
