@@ -30,7 +30,7 @@ class StreamNarrator:
         firmware: the firmware's globals.
 
     Attributes:
-        used: level 1 remedies since START or STOP (glWdgRecoveryCount).
+        used: level 1 remedies since START (glWdgRecoveryCount).
         cap: their cap as the host set it last, 0 = unlimited (glWdgMaxRecovery).
     """
 

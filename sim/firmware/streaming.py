@@ -142,7 +142,6 @@ class Streaming:
         sdk.usb_flush_ep(EP1)
         firmware = self.firmware
         firmware.dma_count = 0
-        firmware.narrator.used = 0
         firmware.health.record_event(Event.STREAM_STOP)
         if self.revision.stops_state_machine and firmware.console.on:
             firmware.console.write(f"\r\nSTP s={self._state()}")
@@ -180,11 +179,12 @@ class Streaming:
             True when it had to be forced, which also loses the table.
         """
         _, state = self.sdk.gpif_get_sm_state()
-        forced = self.revision.stop_forces or state != GpifState.IDLE
+        missed = state != GpifState.IDLE and not self.revision.stop_forces
         console = self.firmware.console
-        if forced and console.on:
+        if missed and console.on:
             shown = GPIF_DISABLED if state is None else state
             console.write(f"\r\n{speaker} soft-stop fail SM={shown}, forcing")
+        forced = missed or self.revision.stop_forces
         self.sdk.gpif_disable(forced)
         return forced
 

@@ -65,15 +65,14 @@ class VendorRequests:
         if length > EP0_BUFFER_BYTES:
             self.sdk.usb_stall(0, True, False)
             return True
-        handler = self.handlers.get(request, self.unknown)
-        handled = handler(value, index, length)
+        handler = self.handlers.get(request)
+        handled = self._unknown() if handler is None else handler(value, index, length)
         if self.console.on and request != READINFODEBUG:
             self.console.trace(request, value, index, self.buffer)
         return handled
 
-    def unknown(self, value: int, index: int, length: int) -> bool:
+    def _unknown(self) -> bool:
         """Any other code: stalled here, before the trace line, and by the driver once more."""
-        del value, index, length
         self.sdk.usb_stall(0, True, False)
         return False
 
@@ -211,7 +210,6 @@ class VendorRequests:
             clk0_control,
             clk0_on,
         )
-        self.buffer[:] = bytes(EP0_BUFFER_BYTES)
         self._send(reply[: firmware.revision.stats_bytes])
         return True
 

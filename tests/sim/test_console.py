@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from health import Outcome, Policy, Recovery
 from hw.protocol import Argument, DeviceInfo, GpifState, Request, UsbEvent
-from sim.board import CLK0_POWER_DOWN, REGISTER_CLK0_CONTROL, SI5351_ADDRESS
 from sim.chip.bootrom import RAM_BASE
 from sim.chip.usb import TransferStatus
 from sim.faults import Fault
 from sim.firmware import image
-from sim.firmware.debug_text import request_trace, status_name
+from sim.firmware.debug_text import THREAD_RING, request_trace, status_name
 from sim.firmware.image import ENTRY_ADDRESS
 from sim.host.drain import Drain
 from sim.options import Options
@@ -23,15 +25,18 @@ from tests.sim.bench import (
     alive,
     booted,
     clocked,
+    driver,
     levels,
     pause,
     request,
     set_cap,
     stats,
-    streaming,
     word,
 )
 
+SI5351_ADDRESS = 0xC0
+CLK0_CONTROL = 16
+CLK0_POWER_DOWN = 0x80
 CR = 0x0D
 TICK_MS = 100
 UNKNOWN_CODE = 0xCC
@@ -347,10 +352,12 @@ def test_the_free_stack_is_an_option():
 def test_threads_walks_the_ring_from_the_main_thread(world):
     """DebugConsole.c: this thread, then every other one; it fits the buffer."""
     debug_on(world)
-    lines = answer(world, "threads\r").split("\r\n")
-    assert lines[:3] == ["", "threads:", "This : '11:HF103_ADC2USB30'"]
-    assert lines[3] == "Found: '04_UIB_THREAD'"
-    assert lines[-3:] == ["Found: '05_LPP_THREAD'", "", ""]
+    found = "".join(f"\r\nFound: '{name}'" for name in THREAD_RING)
+    expected = f"\r\nthreads:\r\nThis : '11:HF103_ADC2USB30'{found}\r\n\r\n"
+    assert answer(world, "threads\r") == expected
+    assert len(expected) < 256
+    numbers = {name[:2] for name in THREAD_RING}
+    assert numbers == {"01", "02", "03", "04", "05", "06", "Sy"}
 
 
 def test_reset_ends_in_the_boot_rom_after_100_ms(world):
@@ -373,17 +380,10 @@ def test_commands_run_with_the_flag_off_and_print_nothing(world):
 
 
 def test_help_shows_the_buffer_count_in_hexadecimal(world):
-    """DebugConsole.c: DMAcnt = %x; a stopped ring holds 8 buffers."""
-    clocked(world)
-    drain = streaming(world)
-    pause(world, 50)
-    drain.stop()
-    word(world, Request.STOPFX3)
-    word(world, Request.STARTFX3)
-    pause(world, 20)
+    """DebugConsole.c: DMAcnt = %x, upper case."""
+    world.firmware.dma_count = 0x1A2B
     debug_on(world)
-    count = stats(world).dma_count
-    assert answer(world, "?\r").endswith(HELP.format(count=f"{count:X}"))
+    assert answer(world, "?\r") == "\r\n" + HELP.format(count="1A2B")
 
 
 def test_trap_19_a_commands_text_comes_with_the_next_tick(world):
@@ -392,12 +392,11 @@ def test_trap_19_a_commands_text_comes_with_the_next_tick(world):
     pause(world, 100 - world.now_ns / MS % 100)
     started_ns = world.now_ns
     typed(world, "?\r")
-    polls = 0
-    while poll(world) is None:
-        polls += 1
-        pause(world, 10)
-    assert polls >= 5
-    assert 0 < world.now_ns - started_ns <= 111 * MS
+    assert not any(poll(world) for _ in range(10))
+    pause(world, 90)
+    assert poll(world) is None
+    wait_for(world, "Enter commands")
+    assert 99 * MS < world.now_ns - started_ns <= 112 * MS
 
 
 def test_trap_19_the_text_begins_with_cr_lf(world):
@@ -627,7 +626,7 @@ def test_trap_27_hangmain_leaves_ep0_alive_and_the_main_loop_dead(world):
     drained(world)
     poll(world, CR)
     probes = 0
-    while alive(world):
+    while probes < 20 and alive(world):
         probes += 1
         pause(world, 1_000)
     (reset,) = world.chip.resets
@@ -683,6 +682,15 @@ def unread_stream(world: BenchWorld, duration_ms: int) -> str:
     return text
 
 
+def wait_for(world: BenchWorld, text: str) -> None:
+    """Poll until the console says ``text``, for a second at most."""
+    for _ in range(100):
+        if text in drained(world):
+            return
+        pause(world, 10)
+    pytest.fail(f"{text!r} never came")
+
+
 def watchdog_lines(text: str) -> list[str]:
     """The lines that begin with WDG."""
     return [line for line in text.split("\r\n") if line.startswith("WDG: ")]
@@ -690,8 +698,9 @@ def watchdog_lines(text: str) -> list[str]:
 
 def test_a_recovery_is_told_line_by_line(world):
     """RunApplication.c: three stalls, START, DONE with the codes of its four calls."""
-    lines = watchdog_lines(unread_stream(world, 600))
-    assert lines[:5] == [
+    text = unread_stream(world, 600)
+    assert "HEALTH" not in text
+    assert watchdog_lines(text)[:5] == [
         "WDG: stall 1/3 SM=9 DMA=8",
         "WDG: stall 2/3 SM=9 DMA=8",
         "WDG: stall 3/3 SM=9 DMA=8",
@@ -714,8 +723,7 @@ def test_trap_10_at_the_cap_the_stream_waits_and_a_reader_resumes_it(world):
     before = stats(world)
     assert before.gpif_state in (8, 9)
     assert before.dma_count == 8
-    while not any("stall 1/3" in line for line in watchdog_lines(drained(world))):
-        pause(world, 10)
+    wait_for(world, "stall 1/3")
     drain = Drain(world, world.host.device)
     drain.start()
     pause(world, 200)
@@ -754,7 +762,7 @@ def test_a_recovery_without_a_clock_waits(world):
     debug_on(world)
     word(world, Request.STARTFX3)
     pause(world, 50)
-    world.chip.i2c.devices[SI5351_ADDRESS].write(REGISTER_CLK0_CONTROL, bytes([CLK0_POWER_DOWN]))
+    world.chip.i2c.devices[SI5351_ADDRESS].write(CLK0_CONTROL, bytes([CLK0_POWER_DOWN]))
     text = ""
     for _ in range(30):
         pause(world, 20)
@@ -769,8 +777,7 @@ def test_a_stall_that_ends_by_itself_is_told(world):
     debug_on(world)
     word(world, Request.STARTFX3)
     drained(world)
-    while not any("stall 1/3" in line for line in watchdog_lines(drained(world))):
-        pause(world, 10)
+    wait_for(world, "stall 1/3")
     drain = Drain(world, world.host.device)
     drain.start()
     pause(world, TICK_MS)
@@ -786,17 +793,79 @@ def test_a_stall_in_a_disabled_block_is_cleared(world):
     debug_on(world)
     word(world, Request.STARTFX3)
     drained(world)
-    while not any("stall 1/3" in line for line in watchdog_lines(drained(world))):
-        pause(world, 10)
+    wait_for(world, "stall 1/3")
     clocked(world, 32 * MHZ)
     pause(world, TICK_MS)
     assert watchdog_lines(drained(world)) == ["WDG: stall cleared SM=255 (was 1/3)"]
     assert levels(world) == []
 
 
-def test_without_a_streaming_watchdog_there_are_no_such_lines():
+def test_the_lines_of_a_made_up_sequence(world):
+    """RunApplication.c: a count of 0 is no stall; each end of a stall begins the count again."""
+    debug_on(world)
+    narrator = world.firmware.narrator
+    for count, state in [(0, 9), (0, 9), (8, 9), (8, 7), (9, 2), (9, 8), (9, 2), (9, 5), (9, 9)]:
+        narrator.look(count, state)
+    assert watchdog_lines(drained(world)) == [
+        "WDG: stall 1/3 SM=7 DMA=8",
+        "WDG: DMA resumed (8->9), stall cleared",
+        "WDG: stall 1/3 SM=8 DMA=9",
+        "WDG: stall cleared SM=2 (was 1/3)",
+        "WDG: stall 1/3 SM=5 DMA=9",
+        "WDG: stall 2/3 SM=9 DMA=9",
+    ]
+    narrator.recovery_begins()
+    narrator.recovery_ends(True, 0, 71, 73, 68)
+    narrator.look(9, 9)
+    narrator.look(9, 9)
+    assert watchdog_lines(drained(world)) == [
+        "WDG: === RECOVERY START === SM=9 DMA=9 recov=1/5",
+        "WDG: === RECOVERY DONE === rst=0 flush=71 xfer=73 sm=68",
+        "WDG: stall 1/3 SM=9 DMA=9",
+    ]
+
+
+def test_a_remedy_that_is_put_off_is_no_recovery_limit(world):
+    """The health module may wait (docs/model.md): the count begins again, without a line."""
+    debug_on(world)
+    narrator = world.firmware.narrator
+    for outcome in (Outcome.COOLING, Outcome.CAPPED):
+        for _ in range(4):
+            narrator.look(8, 9)
+        narrator.decided(Recovery(None, outcome))
+    lines = watchdog_lines(drained(world))
+    assert lines[2:4] == ["WDG: stall 3/3 SM=9 DMA=8", "WDG: stall 1/3 SM=9 DMA=8"]
+    assert [line for line in lines if "limit" in line] == [
+        "WDG: recovery limit (5), waiting for STARTFX3"
+    ]
+
+
+def test_a_start_begins_the_recoveries_again(world):
+    """USBHandler.c: glWdgRecoveryCount is cleared by START, a STOP before it or not."""
+    assert "recov=2/5" in unread_stream(world, 1_000)
+    assert "recov=1/5" in unread_stream(world, 600)
+
+
+def test_the_queue_is_served_before_the_stream_is_looked_at(world):
+    """RunApplication.c: the texts of one pass stand in this order."""
+    clocked(world)
+    debug_on(world)
+    word(world, Request.STARTFX3)
+    wait_for(world, "stall 1/3")
+    poll(world, CR)
+    pause(world, TICK_MS)
+    help_text = HELP.format(count="8")
+    assert drained(world) == "\r\n" + help_text + "\r\nWDG: stall 2/3 SM=9 DMA=8"
+
+
+@pytest.mark.parametrize(
+    "policy",
+    ["none", replace(Policy.preset("level-1-4-5"), level_1_enabled=False)],
+    ids=["none", "level 1 off"],
+)
+def test_without_a_streaming_watchdog_there_are_no_such_lines(policy):
     """The lines belong to level 1; a policy without it has no watchdog that could speak."""
-    with booted(policy="none") as world:
+    with booted(policy=policy) as world:
         assert watchdog_lines(unread_stream(world, 1_000)) == []
 
 
@@ -812,6 +881,58 @@ def test_the_flag_does_not_change_what_the_watchdog_does():
             times.append(world.firmware.remedies_applied)
     assert times[0] == times[1]
     assert len(times[0]) == 5
+
+
+# ---------------------------------------------------------------- as the project's tests ask
+
+
+def test_the_sequence_of_stack_check_finds_the_numbers_in_one_page(world):
+    """fx3_cmd.c, stack_check: T1, drain, s t a c k, CR, then polls each 50 ms; over pyusb."""
+    device = driver(world)
+    device.info(debug=True)
+    while device.read_debug():
+        pass
+    for character in b"stack":
+        device.read_debug(character)
+        pause(world, 10)
+    device.read_debug(CR)
+    pages = []
+    for _ in range(4):
+        pause(world, 50)
+        pages.append(device.read_debug())
+    (page,) = [page for page in pages if b"Stack free" in page]
+    free, total = page.split(b" is ")[1].split()[0].split(b"/")
+    assert int(total) == 2_048
+    assert 100 * int(free) // int(total) >= 25
+
+
+def test_the_sequence_of_debug_race_never_starves_testfx3(world):
+    """fx3_cmd.c, debug_race and readinfodebug_flood: a full buffer costs nobody anything."""
+    info(world, 1)
+    for number in range(50):
+        assert set_argument(world, Argument.ATTENUATOR, number) is DONE
+        poll(world)
+    for number in range(50):
+        set_argument(world, Argument.ATTENUATOR, number)
+    assert 253 <= len(world.firmware.console.text) <= 255
+    assert info(world, 0).hardware == 4
+
+
+def test_the_sequence_of_pib_overflow_finds_its_text(world):
+    """fx3_cmd.c, pib_overflow: unread for 10 ms, polled, stopped; the notice comes with a tick."""
+    info(world, 1)
+    for _ in range(10):
+        poll(world)
+        pause(world, 20)
+    clocked(world)
+    word(world, Request.STARTFX3)
+    pause(world, 10)
+    text = b"".join(poll(world) or b"" for _ in range(5))
+    word(world, Request.STOPFX3)
+    if b"PIB error" not in text:
+        pause(world, 300)
+        text += drained(world).encode()
+    assert b"PIB error 0x1005" in text
 
 
 # ---------------------------------------------------------------- failed set-up calls
@@ -899,6 +1020,18 @@ def test_incident_f2_a_full_buffer_makes_start_time_out():
     assert ends["original", 0] is DONE
     assert ends["original", 1] is TransferStatus.CANCELLED
     assert ends["fw-2.3", 0] is ends["fw-2.3", 1] is DONE
+
+
+def test_the_oldest_firmware_stalls_an_unknown_code_before_it_sleeps():
+    """USBHandler.c: the default branch stalls EP0 itself, then comes the trace line."""
+    with booted("original") as world:
+        info(world, 1)
+        for _ in range(8):
+            request(world, UNKNOWN_CODE)
+        pause(world, 3_000)
+        asked_ns = world.now_ns
+        assert request(world, UNKNOWN_CODE).status is STALLED
+        assert world.now_ns - asked_ns < MS
 
 
 def test_the_oldest_firmware_keeps_100_bytes_and_one_page_of_them():
