@@ -33,6 +33,7 @@ EP0_PACKET_SS_BYTES: Final = 512
 EP0_PACKET_HS_BYTES: Final = 64
 BULK_PACKET_SS_BYTES: Final = 1024
 BULK_PACKET_HS_BYTES: Final = 512
+BULK_PACKET_FS_BYTES: Final = 64
 BULK_BURST_PACKETS: Final = 16
 
 SAMPLE_BYTES: Final = 2
@@ -114,12 +115,15 @@ class DescriptorType(IntEnum):
     ENDPOINT = 5
     DEVICE_QUALIFIER = 6
     OTHER_SPEED_CONFIGURATION = 7
+    OTG = 9
     BOS = 15
     DEVICE_CAPABILITY = 16
     ENDPOINT_COMPANION = 48
 
 
 FEATURE_ENDPOINT_HALT: Final = 0
+FEATURE_FUNCTION_SUSPEND: Final = 0
+"""To an interface, at SuperSpeed."""
 FEATURE_U1_ENABLE: Final = 48
 FEATURE_U2_ENABLE: Final = 49
 
@@ -182,6 +186,8 @@ SERIAL_DIGITS: Final = 16
 
 BOOT_DEVICE_DESCRIPTOR: Final = bytes.fromhex("12010002000000 40 B404 F300 0001 01 02 03 01")
 """High speed, bcdDevice 1.00; the ROM serves no vendor request but RAM_ACCESS."""
+BOOT_CONFIGURATION_DESCRIPTOR: Final = bytes.fromhex("09021200010100 80 32 09040000 00 FF0000 00")
+"""One interface without endpoints; not published, assumed from what the ROM serves."""
 BOOT_STRINGS: Final = ("Cypress", "WestBridge ", "0000000004BE")
 """Strings 1 to 3; the product name ends in a blank and the serial number is not unique."""
 BOOT_TRANSFER_BYTES: Final = 4096

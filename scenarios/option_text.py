@@ -16,6 +16,8 @@ RANGES = {
     "i2c_byte_read_ns": (0, 10_000_000),
     "i2c_byte_write_ns": (0, 10_000_000),
     "packet_ns": (1_000, 1_000_000),
+    "packet_hs_ns": (1_000, 1_000_000),
+    "packet_fs_ns": (1_000, 1_000_000),
     "control_setup_ns": (0, 1_000_000_000),
     "control_status_ns": (0, 1_000_000_000),
     "pll_lock_ms": (0, 1_000),
@@ -23,6 +25,8 @@ RANGES = {
 }
 """Lowest and highest value where 0 to :data:`LARGEST` is not right; the OS tick is off by 4 % at
 most (cyu3os.h)."""
+CHOICES = {"usb_speed": ("super", "high", "full")}
+"""What an option of words can be."""
 WORDS = {"on": True, "yes": True, "true": True, "1": True}
 WORDS |= {"off": False, "no": False, "false": False, "0": False}
 
@@ -38,7 +42,7 @@ def parse(texts: tuple[str, ...]) -> Options:
     """
     defaults = Options()
     known = {item.name: getattr(defaults, item.name) for item in fields(Options)}
-    values: dict[str, bool | int] = {}
+    values: dict[str, bool | int | str] = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if name not in known:
@@ -47,7 +51,12 @@ def parse(texts: tuple[str, ...]) -> Options:
         example = f"{name}={'off' if is_switch else known[name]}"
         if not equals:
             raise InputError(f"option {name}: a value is missing, for example {example}")
-        values[name] = _switch(name, value) if is_switch else _number(name, value, example)
+        if is_switch:
+            values[name] = _switch(name, value)
+        elif name in CHOICES:
+            values[name] = _choice(name, value)
+        else:
+            values[name] = _number(name, value, example)
     return Options(**values)  # type: ignore[arg-type]
 
 
@@ -61,8 +70,8 @@ def changed(options: Options) -> tuple[str, ...]:
     )
 
 
-def as_text(value: bool | int) -> str:
-    """Return a value as it is written: on or off, or a number."""
+def as_text(value: bool | int | str) -> str:
+    """Return a value as it is written: on or off, a number, or a word."""
     if isinstance(value, bool):
         return "on" if value else "off"
     return str(value)
@@ -72,6 +81,14 @@ def _switch(name: str, value: str) -> bool:
     if value.lower() not in WORDS:
         raise InputError(f"option {name}: {value!r} is neither on nor off, for example {name}=off")
     return WORDS[value.lower()]
+
+
+def _choice(name: str, value: str) -> str:
+    choices = CHOICES[name]
+    if value.lower() not in choices:
+        known = ", ".join(choices)
+        raise InputError(f"option {name}: {value!r} is none of {known}; use {name}={choices[0]}")
+    return value.lower()
 
 
 def _number(name: str, value: str, example: str) -> int:

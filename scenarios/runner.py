@@ -139,7 +139,7 @@ def _run(
         spins=tuple(world.chip.spins),
         resets=tuple(world.chip.resets),
         # The first program is the one that the world was booted with.
-        uploads=len(world.programs) - 1,
+        uploads=world.programs.total - 1,
         onset_ns=station.onset_ns,
         report=report,
         trace=trace,

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 from health import Policy
 from sim.board import Rx888
 from sim.firmware import Firmware, image, program_of, revision
 from sim.host.controller import HostController
+from sim.host.virtual_time import VirtualTime
 from sim.kernel import World
+from sim.latest import Latest
 from sim.options import Options
 
 if TYPE_CHECKING:
     from hw.trace import Recorder
+    from sim.host.trouble import EndpointTrouble
+
+PROGRAMS_KEPT = 64
+"""Each is a whole firmware with its threads."""
 
 
 class Bench(World):
@@ -28,7 +35,9 @@ class Bench(World):
     Attributes:
         host: controller and cable.
         board: the RX888mk2; ``board.chip`` is its FX3.
-        programs: every firmware that was booted, in order.
+        backends: of the programs on this host, see :func:`sim.host.backend.get_backend`.
+        endpoint_trouble: what its controller does to EP1 when a fault wants it.
+        programs: the firmware that was booted, in order: the latest of them, and how many.
     """
 
     def __init__(
@@ -43,12 +52,14 @@ class Bench(World):
         self.revision = revision(firmware)
         self.policy = Policy.preset(policy) if isinstance(policy, str) else policy
         self.options = options or Options()
-        self.backend: Any = None
-        self.programs: list[Firmware] = []
+        self.backends: dict[Hashable, Any] = {}
+        self.endpoint_trouble: EndpointTrouble | None = None
+        self.programs: Latest[Firmware] = Latest(PROGRAMS_KEPT)
         self.host = HostController(self, self.options)
         self.board = Rx888(self, self.options, self._load)
         self.chip = self.board.chip
         self.chip.link = self.host
+        self.host.vbus = self.chip.vbus
 
     def _load(self, ram: bytearray, entry: int) -> Firmware | None:
         """What the boot ROM's jump finds: any revision's image runs, under this world's policy."""
@@ -64,6 +75,10 @@ class Bench(World):
         """The firmware that runs now, or None."""
         program = self.chip.program
         return program if isinstance(program, Firmware) else None
+
+    def virtual_time(self) -> VirtualTime:
+        """Put the time module on this world's clock: ``with world.virtual_time():``."""
+        return VirtualTime(self)
 
     @property
     def image(self) -> bytes:

@@ -50,6 +50,11 @@ KINDS: dict[str, tuple[str, frozenset[str]]] = {
     ),
     "ep0_desync": ("stale data is queued on EP0: replies are wrong, data stages fail", frozenset()),
     "dma_error": ("a DMA hardware error stops all sockets without a word", frozenset()),
+    "endpoint_error": (
+        "the host controller's endpoint fails or falls silent until a clear-halt (seen on xHCI): "
+        "after a read queued too late, a needless clear-halt, or a close with reads pending",
+        frozenset(("cause",)),
+    ),
     "watchdog_stuck": ("the hardware watchdog counts but does not reset", frozenset()),
     "remedy_fails": ("a level does nothing and reports failure", frozenset(("level",))),
 }
@@ -68,6 +73,7 @@ CHOICES = {
     "lock": ("none", "channel", "usb"),
     "seen": ("yes", "no"),
     "until": ("restart", "reset"),
+    "cause": ("late_read", "clear_halt", "close"),
     "thread": tuple(THREADS),
     "during": tuple(item.name for item in Request),
 }
@@ -112,6 +118,7 @@ class Fault:
         seen: whether the clock generator reports the lost clock.
         until: what mends a cold start.
         level: which remedy fails.
+        cause: what an endpoint error comes from.
     """
 
     kind: str
@@ -129,6 +136,7 @@ class Fault:
     seen: str = "no"
     until: str = "reset"
     level: int = 0
+    cause: str = "late_read"
 
     def __post_init__(self) -> None:
         """Check the fields; FaultError names the one that is wrong and a right example."""

@@ -16,6 +16,7 @@ from hw.protocol import Request
 from sim.errors import NoProgress
 from sim.faults import THREADS, Fault, failure_of
 from sim.firmware.app import MAIN_THREAD
+from sim.host.trouble import EndpointTrouble
 from sim.rtos import WAIT_FOREVER
 from sim.sdk import Sdk
 
@@ -67,6 +68,7 @@ class Injector:
             "clock_loss": self._clock_loss,
             "ep0_desync": self._ep0_desync,
             "dma_error": self._dma_error,
+            "endpoint_error": self._endpoint_error,
             "watchdog_stuck": self._watchdog_stuck,
         }
         for armed in self.armed:
@@ -139,6 +141,19 @@ class Injector:
     def _dma_error(self, armed: Armed) -> None:
         self._trigger(armed)
         self.world.chip.stream.fail()
+
+    def _endpoint_error(self, armed: Armed) -> None:
+        world = self.world
+        if world.endpoint_trouble is None:
+            world.endpoint_trouble = EndpointTrouble(world)
+
+        def strike() -> bool:
+            if armed.spent:
+                return False
+            self._trigger(armed)
+            return True
+
+        world.endpoint_trouble.arm(armed.fault.cause, strike)
 
     def _watchdog_stuck(self, armed: Armed) -> None:
         self._trigger(armed)

@@ -52,23 +52,59 @@ class Options:
     stack_free_bytes: Annotated[
         int, "seen on hardware: the console's `stack` shows 1248 to 1312 of 2048 bytes free"
     ] = 1_280
-    ep0_complete_events: Annotated[
-        bool,
-        "judgement: at SuperSpeed the status stage ends before the handler returns, so no event 10 "
-        "is posted; stack_check could not pass otherwise. At high speed always",
-    ] = False
+    usb_speed: Annotated[
+        str, "seen on hardware: the board runs at super speed; high and full are a slower port's"
+    ] = "super"
     packet_ns: Annotated[
         int, "published measurements: bulk at about 400 MB/s in practice, 1024 bytes a packet"
     ] = 2_560
+    packet_hs_ns: Annotated[
+        int,
+        "assumed: 40 MB/s at high speed, 512 bytes a packet (USB 2.0 5.8.4 allows 13 packets a "
+        "microframe, one in 9615 ns)",
+    ] = 12_800
+    packet_fs_ns: Annotated[
+        int, "USB 2.0 5.8.4: at most 19 packets of 64 bytes a frame at full speed"
+    ] = 52_632
+    permissions: Annotated[
+        bool,
+        "judgement: a udev rule lets programs open 04b4; off: opening the device answers EACCES",
+    ] = True
     control_setup_ns: Annotated[int, "assumed: from submission to SETUP at the device"] = 30_000
     control_status_ns: Annotated[int, "assumed: from the status stage to the caller"] = 20_000
     detach_notice_ms: Annotated[int, "assumed: from loss of the link to the host's notice"] = 1
+    descriptor_reading_ms: Annotated[
+        int, "seen on hardware: about 3 ms from the device's first sight to its configuration"
+    ] = 3
+    port_reset_ms: Annotated[int, "USB 2.0 7.1.7.5: 50 ms of reset and 10 ms of recovery"] = 60
+    usb_reset_ends_in_boot_rom: Annotated[
+        bool,
+        "seen on hardware (soak_test.sh): usbreset leads to the boot ROM within 2 to 7 s; not "
+        "explained by the code, so taken as a teardown call that fails, the error blink of 4 s "
+        "and a reset",
+    ] = True
+    watchdog_halts_in_suspend: Annotated[
+        bool,
+        "cyu3system.h: without a 32 kHz clock the watchdog halts in suspend mode; this firmware "
+        "never calls CyU3PSysEnterSuspendMode, so a suspended bus alone leaves it running "
+        "(judgement)",
+    ] = False
+    zero_length_data_acked: Annotated[
+        bool,
+        "cyu3usb.h: GetEP0Data of 0 bytes is a bad argument and acknowledges nothing; the "
+        "firmware's api.md says that 0 bytes work",
+    ] = False
+    ep0_complete_events: Annotated[
+        bool,
+        "judgement: at super speed the status stage ends before the handler returns, so no "
+        "EP0_STAT_CPLT event; at high and full speed there is always one",
+    ] = False
     enumeration_timeout_ms: Annotated[
         int, "Linux hub driver: 5 s for each control request of an enumeration"
     ] = 5_000
 
 
-def sources() -> list[tuple[str, int | bool, str]]:
+def sources() -> list[tuple[str, int | bool | str, str]]:
     """Every option with its default and the source of that default."""
     hints = get_type_hints(Options, include_extras=True)
     defaults = Options()

@@ -127,10 +127,6 @@ class Rtos:
             raise RuntimeError("an RTOS call outside of the firmware's threads")
         return thread
 
-    def in_thread(self) -> bool:
-        """True when the caller is the running thread, False in the loop (an interrupt)."""
-        return self.running is not None and getcurrent() is self.running
-
     # ---------------------------------------------------------------- time
 
     def time_ticks(self) -> int:

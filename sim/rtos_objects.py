@@ -44,10 +44,6 @@ class TimerThread:
             self._idle = True
             self.rtos.block(0xFFFF_FFFF, None)
 
-    def is_caller(self) -> bool:
-        """True when the code that asks runs inside a timer callback."""
-        return self.rtos.running is self.thread and self.rtos.in_thread()
-
 
 class Mutex:
     """A ThreadX mutex without priority inheritance."""
@@ -147,9 +143,9 @@ class Queue:
         if not self._messages:
             if wait_ticks == NO_WAIT:
                 return QUEUE_EMPTY, None
-            if self.timers.is_caller():
-                return WAIT_ERROR, None
             thread = self.rtos.current()
+            if thread is self.timers.thread:
+                return WAIT_ERROR, None
             self._waiters.append(thread)
             if self.rtos.block(wait_ticks, self) == TIMED_OUT or not self._messages:
                 return QUEUE_EMPTY, None

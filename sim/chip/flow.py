@@ -223,6 +223,25 @@ class Flow:
         engine.asked = total
         engine.serve(t_ns)
 
+    def smooth_read(self, t_ns: int, asked: int, packets: int) -> int | None:
+        """When ``packets`` more than ``asked`` will have come, if nothing hinders the stream.
+
+        None unless the host has asked for exactly ``asked`` so far and waits at an empty ring for
+        a machine in step; otherwise :meth:`smooth_credit` may ask for those packets.
+        """
+        engine = self._engine
+        steady = engine.steady
+        if steady is None or engine.asked != asked or not engine.now_ns <= t_ns <= steady.end_ns:
+            return None
+        return steady.delivery_ns(asked + packets)
+
+    def smooth_credit(self, packets: int, due_ns: int) -> None:
+        """Ask for the packets of which :meth:`smooth_read` has just said when they are there."""
+        engine = self._engine
+        if engine.asked is not None and engine.steady is not None:
+            engine.asked += packets
+            engine.steady.end_ns = due_ns
+
     def withdraw(self, t_ns: int) -> int:
         """The host cancels all it has asked for; returns those packets (0 if without an end).
 

@@ -13,14 +13,16 @@ from typing import Protocol
 from hw.protocol import BOOT_PRODUCT_ID
 from sim.chip.bootrom import BootRom
 from sim.chip.gpif import EDGES_16, GpifTable
-from sim.chip.hardware import Hardware, UsbFunction
+from sim.chip.hardware import SPEEDS, Hardware, UsbFunction
 from sim.chip.i2c import I2cBus
-from sim.chip.usb import Ep0
+from sim.chip.usb import Ep0, UsbSpeed
 from sim.kernel import World
+from sim.latest import Latest
 from sim.options import Options
 from sim.rtos import Rtos, Thread
 from sim.sdk import Sdk
 
+RESETS_KEPT = 10_000
 SYSTEM_THREAD_PRIORITY = 0
 """CyFxApplicationDefine runs at priority 0 (S131 system/cyu3system.c)."""
 
@@ -65,8 +67,8 @@ class Fx3(Hardware):
             runs into nothing and stays silent until the power goes.
 
     Attributes:
-        resets: every reset so far.
-        spins: (time in ns, thread) of every spin that began.
+        resets: the latest resets, and how many there were.
+        spins: (time in ns, thread) of the latest spins that began.
         on_boot: called with the program and its SDK before the firmware's first instruction.
         on_reset: called after a reset, before the boot ROM attaches.
     """
@@ -81,8 +83,8 @@ class Fx3(Hardware):
     ) -> None:
         super().__init__(world, options, i2c, gpio_inputs)
         self.load = load
-        self.resets: list[Reset] = []
-        self.spins: list[tuple[int, str]] = []
+        self.resets: Latest[Reset] = Latest(RESETS_KEPT)
+        self.spins: Latest[tuple[int, str]] = Latest(RESETS_KEPT)
         self.on_boot: list[Callable[[Program, Sdk], None]] = []
         self.on_reset: list[Callable[[Reset], None]] = []
         self.powered = False
@@ -103,6 +105,14 @@ class Fx3(Hardware):
         self.powered = True
         self._boot(self.load(ram, entry))
 
+    def vbus(self, on: bool) -> None:
+        """The cable's supply comes or goes: the board is bus-powered (USBDescriptor.c)."""
+        if on != self.powered:
+            if on:
+                self.power_on()
+            else:
+                self.power_off()
+
     def power_off(self) -> None:
         """Power goes: everything in the chip is lost."""
         self.powered = False
@@ -116,7 +126,9 @@ class Fx3(Hardware):
         self._end_firmware()
         self.watchdog.configure(False, 0)
         self.detach()
-        self.on_bus_reset = None
+        self.on_signal = None
+        self.suspended = False
+        self.usb_speed = SPEEDS[self.options.usb_speed]
         self.ep0 = Ep0()
         self.stream = self._new_stream(EDGES_16)
         reset = Reset(self.world.now_ns, cause)
@@ -127,7 +139,9 @@ class Fx3(Hardware):
             call(reset)
         if self.powered:
             rom = BootRom(self._jump, self.options.control_status_ns)
-            self._attach(UsbFunction(BOOT_PRODUCT_ID, False, rom.control, lambda: None, None))
+            # The ROM has no SuperSpeed (AN76405).
+            speed = min(self.usb_speed, UsbSpeed.HIGH)
+            self._attach(UsbFunction(BOOT_PRODUCT_ID, speed, rom.control, rom.signal, None))
 
     def _end_firmware(self) -> None:
         if self.rtos is not None:

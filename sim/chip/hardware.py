@@ -10,14 +10,28 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from hw.protocol import APPLICATION_PRODUCT_ID
+from hw.protocol import (
+    APPLICATION_PRODUCT_ID,
+    BULK_PACKET_FS_BYTES,
+    BULK_PACKET_HS_BYTES,
+    BULK_PACKET_SS_BYTES,
+)
 from sim.chip.gpif import EDGES_16, GpifTable
 from sim.chip.i2c import I2cBus
 from sim.chip.stream import Rate, Stream
-from sim.chip.usb import ControlTransfer, Ep0
+from sim.chip.usb import BusSignal, ControlTransfer, Ep0, UsbSpeed
 from sim.chip.watchdog import HardwareWatchdog
 from sim.kernel import World
 from sim.options import Options
+
+PACKET_BYTES = {
+    UsbSpeed.SUPER: BULK_PACKET_SS_BYTES,
+    UsbSpeed.HIGH: BULK_PACKET_HS_BYTES,
+    UsbSpeed.FULL: BULK_PACKET_FS_BYTES,
+}
+"""wMaxPacketSize of a bulk endpoint: the library clamps what the firmware asks for to it."""
+SPEEDS = {"super": UsbSpeed.SUPER, "high": UsbSpeed.HIGH, "full": UsbSpeed.FULL}
+"""By the name of the option ``usb_speed``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,17 +40,22 @@ class UsbFunction:
 
     Attributes:
         product_id: 00F3 or 00F1.
-        super_speed: the speed it runs at (high speed otherwise).
+        speed: the speed it runs at.
         control: takes each control transfer.
-        bus_reset: the bus was reset.
+        signal: told what the port does.
         stream: EP1, when there is one.
     """
 
     product_id: int
-    super_speed: bool
+    speed: UsbSpeed
     control: Callable[[ControlTransfer], None]
-    bus_reset: Callable[[], None]
+    signal: Callable[[BusSignal], None]
     stream: Stream | None
+
+    @property
+    def super_speed(self) -> bool:
+        """It runs at SuperSpeed."""
+        return self.speed is UsbSpeed.SUPER
 
 
 class Link(Protocol):
@@ -59,7 +78,9 @@ class Hardware(ABC):
         gpio_inputs: levels of input pins, by number.
 
     Attributes:
-        on_bus_reset: told of a reset of the USB bus; the driver's ISR.
+        on_signal: told what the port does; the driver's ISR.
+        usb_speed: the speed of the link, once the firmware has turned its connection on.
+        suspended: the bus is suspended.
     """
 
     def __init__(
@@ -74,7 +95,9 @@ class Hardware(ABC):
         self.watchdog = HardwareWatchdog(
             world, options.watchdog_clock_ppm, lambda: self.reset("watchdog")
         )
-        self.on_bus_reset: Callable[[], None] | None = None
+        self.on_signal: Callable[[BusSignal], None] | None = None
+        self.usb_speed = SPEEDS[options.usb_speed]
+        self.suspended = False
         self.ep0 = Ep0()
         self._clock_hz: Rate = None
         self._boots = 0
@@ -98,10 +121,17 @@ class Hardware(ABC):
 
     def _new_stream(self, table: GpifTable) -> Stream:
         options = self.options
+        packet_ns = {
+            UsbSpeed.SUPER: options.packet_ns,
+            UsbSpeed.HIGH: options.packet_hs_ns,
+            UsbSpeed.FULL: options.packet_fs_ns,
+        }[self.usb_speed]
+        packet_bytes = PACKET_BYTES[self.usb_speed]
         return Stream(
             self.world,
             table,
-            options.packet_ns,
+            packet_ns,
+            packet_bytes,
             wrong_producer_stalls=options.wrong_producer_stalls,
             forced_stop_leaves_debris=options.forced_stop_leaves_debris,
         )
@@ -109,20 +139,37 @@ class Hardware(ABC):
     # ------------------------------------------------------------ cable side
 
     def attach_application(self, super_speed: bool) -> None:
-        """The firmware turns its USB connection on."""
+        """The firmware turns its USB connection on, at SuperSpeed if it and the port allow that.
+
+        A firmware that keeps to USB 2.0 gets a new streaming path with that link's packets, so it
+        has to connect before it loads the GPIF; the real ones start their application after that.
+        """
+        if self.usb_speed is UsbSpeed.SUPER and not super_speed:
+            self.usb_speed = UsbSpeed.HIGH
+            self.stream = self._new_stream(self.stream.table)
+            self.stream.clock(self._clock_hz)
         self._attach(
             UsbFunction(
                 APPLICATION_PRODUCT_ID,
-                super_speed,
+                self.usb_speed,
                 lambda transfer: self.ep0.setup(transfer),
-                self._bus_reset,
+                self._signal,
                 self.stream,
             )
         )
 
-    def _bus_reset(self) -> None:
-        if self.on_bus_reset is not None:
-            self.on_bus_reset()
+    def _signal(self, signal: BusSignal) -> None:
+        if signal is BusSignal.SUSPEND or signal is BusSignal.RESUME:
+            self._suspend(signal is BusSignal.SUSPEND)
+        elif self.suspended:
+            self._suspend(False)
+        if self.on_signal is not None:
+            self.on_signal(signal)
+
+    def _suspend(self, suspended: bool) -> None:
+        self.suspended = suspended
+        if self.options.watchdog_halts_in_suspend:
+            self.watchdog.halt(suspended)
 
     def _attach(self, function: UsbFunction) -> None:
         if self.link is not None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 
+from hw.protocol import BULK_PACKET_SS_BYTES
 from sim.chip.flow import Flow
 from sim.chip.gpif import GpifState, GpifTable
 from sim.kernel import HARDWARE, World
@@ -26,6 +27,7 @@ class Stream:
         world: the clock.
         table: the decoded waveform table that the firmware loads.
         packet_ns: time of one bulk packet on the link.
+        packet_bytes: size of one bulk packet.
         wrong_producer_stalls, forced_stop_leaves_debris: see :class:`sim.options.Options`.
 
     Attributes:
@@ -38,14 +40,17 @@ class Stream:
         world: World,
         table: GpifTable,
         packet_ns: int,
+        packet_bytes: int = BULK_PACKET_SS_BYTES,
         *,
         wrong_producer_stalls: bool,
         forced_stop_leaves_debris: bool,
     ) -> None:
         self.world = world
         self.table = table
+        self.packet_bytes = packet_bytes
         self.flow = Flow(
             table,
+            packet_bytes=packet_bytes,
             packet_ns=packet_ns,
             wrong_producer_stalls=wrong_producer_stalls,
             forced_stop_leaves_debris=forced_stop_leaves_debris,
@@ -120,6 +125,30 @@ class Stream:
         # More credit only puts errors off: an alarm that is set stays a safe lower bound.
         if self._pib_alarm is None:
             self._watch_pib()
+
+    def skip_read(self, asked: int, packets: int, limit_ns: int) -> bool:
+        """Let the host read at once what comes smoothly, where nothing else happens before.
+
+        Args:
+            asked: packets that this reader knows to be asked for so far. Where others have asked
+                too, or a hold has taken it back, the stream is not its own.
+            packets: how many more it wants.
+            limit_ns: how long it waits for them.
+
+        Returns:
+            True when they have come, and the clock stands there; False when nothing was done.
+        """
+        world, alarm = self.world, self._pib_alarm
+        due_ns = self.flow.smooth_read(world._now, asked, packets)
+        if due_ns is None or due_ns > world._now + limit_ns:
+            return False
+        # With more asked for the next PIB error comes later than the last of these packets.
+        if not world.skip_to(due_ns, alarm):
+            return False
+        self.flow.smooth_credit(packets, due_ns)
+        if alarm is not None and alarm.at_ns <= due_ns:
+            self._watch_pib()
+        return True
 
     def withdraw(self) -> int:
         """The host cancels what it asked for; returns the packets withdrawn."""

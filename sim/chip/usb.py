@@ -17,6 +17,26 @@ from hw.protocol import DIRECTION_IN
 from sim.kernel import HARDWARE, World
 
 
+class UsbSpeed(IntEnum):
+    """Speed of the link, as the SDK numbers it (CyU3PUSBSpeed_t, cyu3usb.h)."""
+
+    NOT_CONNECTED = 0
+    FULL = 1
+    HIGH = 2
+    SUPER = 3
+
+
+class BusSignal(IntEnum):
+    """What the host's port tells a device without a packet."""
+
+    CONNECT = 0
+    """The link is up (SuperSpeed), or the port has seen the pull-up."""
+    DISCONNECT = 1
+    RESET = 2
+    SUSPEND = 3
+    RESUME = 4
+
+
 class TransferStatus(IntEnum):
     """How a transfer ended on the host's side."""
 
@@ -31,7 +51,7 @@ PENDING = TransferStatus.PENDING
 DONE = TransferStatus.DONE
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Setup:
     """The eight bytes of a SETUP packet."""
 
@@ -94,7 +114,8 @@ class Ep0:
         interrupt: called at each SETUP; the USB driver's ISR.
         arrived: called at each SETUP for a driver that waits in a data stage.
         desynchronised: stale data is queued (incident F26): replies are the previous ones, data
-            stages of OUT requests are cancelled, until EP0 is stalled or the chip is reset.
+            stages of OUT requests are cancelled, until EP0 is stalled or the bus or chip is reset.
+        cancelled: the bus was reset while the current request was handled.
     """
 
     def __init__(self) -> None:
@@ -104,6 +125,7 @@ class Ep0:
         self.arrived: Callable[[], None] | None = None
         self.desynchronised = False
         self.last_reply = b""
+        self.cancelled = False
 
     def setup(self, transfer: ControlTransfer) -> None:
         """A SETUP packet arrives; one that was not taken yet is lost."""
@@ -116,9 +138,21 @@ class Ep0:
     def take(self) -> ControlTransfer | None:
         """The driver takes the newest SETUP to handle it."""
         self.current, self.pending = self.pending, None
+        self.cancelled = False
         return self.current
+
+    def bus_reset(self) -> None:
+        """The bus is reset: a SETUP that nobody took is gone, and a wait for data ends.
+
+        The driver flushes and unstalls every endpoint (S131 usb/cyu3usbpp.c).
+        """
+        self.pending = None
+        self.desynchronised = False
+        self.cancelled = self.current is not None
+        if self.arrived is not None:
+            self.arrived()
 
     @property
     def superseded(self) -> bool:
-        """True when a newer SETUP waits while one is handled."""
-        return self.pending is not None
+        """True when a newer SETUP waits while one is handled, or the bus was reset meanwhile."""
+        return self.pending is not None or self.cancelled

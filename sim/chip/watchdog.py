@@ -35,10 +35,13 @@ class HardwareWatchdog:
         self.period_ns = 0
         self.last_pet_ns: int | None = None
         self._alarm: Alarm | None = None
+        self._left_ns: int | None = None
+        """What was left when it was halted; None while it counts."""
 
     def configure(self, enabled: bool, period_ms: int) -> None:
         """Start it with a period, or stop it and forget the period."""
         self._cancel()
+        self._left_ns = None
         counts = min(period_ms * COUNTS_PER_MS, 0xFFFF_FFFF) if enabled else 0
         self.period_ns = counts * 10**15 // (CLOCK_HZ * (1_000_000 + self.clock_ppm))
         if enabled:
@@ -50,11 +53,24 @@ class HardwareWatchdog:
             self._cancel()
             self._load()
 
+    def halt(self, halted: bool) -> None:
+        """Stop counting, or go on from there; a pet meanwhile reloads the period."""
+        if halted and self._alarm is not None:
+            self._left_ns = self._alarm.at_ns - self.world.now_ns
+            self._cancel()
+        elif not halted and self._left_ns is not None:
+            due_ns = self.world.now_ns + self._left_ns
+            self._left_ns = None
+            self._alarm = self.world.alarm(due_ns, self._fired, HARDWARE)
+
     def _load(self) -> None:
         now = self.world.now_ns
         self.last_pet_ns = now
         if self.world.trace is not None:
             self.world.trace.instant("fx3/watchdog", "pet", now)
+        if self._left_ns is not None:
+            self._left_ns = self.period_ns
+            return
         self._alarm = self.world.alarm(now + self.period_ns, self._fired, HARDWARE)
 
     def _fired(self) -> None:

@@ -7,11 +7,17 @@ from typing import TYPE_CHECKING
 from health import Event, Health
 from hw.protocol import (
     BOS_DESCRIPTOR,
+    CONFIGURATION_DESCRIPTOR_FS,
+    CONFIGURATION_DESCRIPTOR_HS,
     CONFIGURATION_DESCRIPTOR_SS,
+    DEVICE_DESCRIPTOR_HS,
     DEVICE_DESCRIPTOR_SS,
+    FEATURE_FUNCTION_SUSPEND,
     HARDWARE_RX888MK2,
+    QUALIFIER_DESCRIPTOR,
     SERIAL_DIGITS,
     STANDARD_ENDPOINT_OUT,
+    STANDARD_INTERFACE_OUT,
     STRING_LANGUAGES,
     STRING_MANUFACTURER,
     STRING_PRODUCT,
@@ -30,16 +36,21 @@ from sim.firmware.narrator import StreamNarrator
 from sim.firmware.remedies import DevicePlatform, DeviceSampler, DeviceWatchdog
 from sim.firmware.state import FirmwareState
 from sim.firmware.streaming import Streaming
-from sim.firmware.support import check
+from sim.firmware.support import blink_and_reset, check
 from sim.firmware.vendor import VendorRequests
 from sim.sdk.system import DIE_ID_REGISTERS
-from sim.sdk.types import UsbEvent
+from sim.sdk.types import SetDescriptor, UsbEvent
 
 if TYPE_CHECKING:
     from sim.sdk import Sdk
 
 CLEAR_ENDPOINT_FEATURE = STANDARD_ENDPOINT_OUT | StandardRequest.CLEAR_FEATURE << 8
 """First half of CLEAR_FEATURE(ENDPOINT_HALT)'s SETUP packet."""
+INTERFACE_FEATURES = (
+    STANDARD_INTERFACE_OUT | StandardRequest.SET_FEATURE << 8,
+    STANDARD_INTERFACE_OUT | StandardRequest.CLEAR_FEATURE << 8,
+)
+"""First halves of SET_FEATURE and CLEAR_FEATURE to an interface."""
 EP0_ENTER = Event.EP0_ENTER
 EP0_EXIT = Event.EP0_EXIT
 MAIN_PRIORITY = 8
@@ -126,13 +137,17 @@ class Firmware(FirmwareState):
         sdk.usb_register_setup_callback(self.on_setup, True)
         sdk.usb_register_event_callback(self.on_usb_event)
         for kind, index, descriptor in (
-            (DescriptorType.DEVICE, 0, DEVICE_DESCRIPTOR_SS),
-            (DescriptorType.BOS, 0, BOS_DESCRIPTOR),
-            (DescriptorType.CONFIGURATION, 0, CONFIGURATION_DESCRIPTOR_SS),
-            (DescriptorType.STRING, 0, STRING_LANGUAGES),
-            (DescriptorType.STRING, 1, STRING_MANUFACTURER),
-            (DescriptorType.STRING, 2, STRING_PRODUCT),
-            (DescriptorType.STRING, 3, self.serial_descriptor()),
+            (SetDescriptor.SS_DEVICE, 0, DEVICE_DESCRIPTOR_SS),
+            (SetDescriptor.HS_DEVICE, 0, DEVICE_DESCRIPTOR_HS),
+            (SetDescriptor.SS_BOS, 0, BOS_DESCRIPTOR),
+            (SetDescriptor.DEVICE_QUALIFIER, 0, QUALIFIER_DESCRIPTOR),
+            (SetDescriptor.SS_CONFIGURATION, 0, CONFIGURATION_DESCRIPTOR_SS),
+            (SetDescriptor.HS_CONFIGURATION, 0, CONFIGURATION_DESCRIPTOR_HS),
+            (SetDescriptor.FS_CONFIGURATION, 0, CONFIGURATION_DESCRIPTOR_FS),
+            (SetDescriptor.STRING, 0, STRING_LANGUAGES),
+            (SetDescriptor.STRING, 1, STRING_MANUFACTURER),
+            (SetDescriptor.STRING, 2, STRING_PRODUCT),
+            (SetDescriptor.STRING, 3, self.serial_descriptor()),
         ):
             check(self, "Set USB Descriptors", sdk.usb_set_desc(kind, index, descriptor))
         check(self, "ConnectUSB", sdk.connect_state(True, True))
@@ -169,6 +184,12 @@ class Firmware(FirmwareState):
             if self.sdk.chip.options.clear_halt_acked:
                 self.sdk.usb_ack_setup()
             handled = True
+        elif first & 0xFFFF in INTERFACE_FEATURES and first >> 16 == FEATURE_FUNCTION_SUSPEND:
+            if self.active:
+                self.sdk.usb_ack_setup()
+            else:
+                self.sdk.usb_stall(0, True, False)
+            handled = True
         if trace is not None:
             trace.end("fx3/EP0", self.sdk.world.now_ns)
         self.current_request = None
@@ -189,6 +210,8 @@ class Firmware(FirmwareState):
                 self.streaming.start_application()
         elif event in (UsbEvent.RESET, UsbEvent.DISCONNECT) and self.active:
             self.streaming.stop_application()
+            if event is UsbEvent.RESET and self.sdk.chip.options.usb_reset_ends_in_boot_rom:
+                blink_and_reset(self, "teardown")
             self.sdk.usb_lpm_enable()
         elif event is UsbEvent.EP_UNDERRUN:
             self.streaming_faults += 1

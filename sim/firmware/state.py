@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from health import Event, Health, Policy
 from hw.protocol import HARDWARE_UNKNOWN
 from sim.firmware.console import PIB_NOTICE
+from sim.latest import Latest
 
 if TYPE_CHECKING:
     from hw.trace import Recorder
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from sim.firmware.narrator import StreamNarrator
     from sim.firmware.revisions import Revision
     from sim.sdk import Sdk
+
+REMEDIES_KEPT = 10_000
 
 
 class FirmwareState:
@@ -36,7 +39,7 @@ class FirmwareState:
         in_callback: the USB thread is inside a setup or event callback.
         callback_since_ms: since which tick.
         pib_notified: a PIB error was put on the console's queue since the table was last loaded.
-        remedies_applied: (time in ns, level) of every remedy begun.
+        remedies_applied: (time in ns, level) of the latest remedies begun, and how many.
     """
 
     sdk: Sdk
@@ -60,7 +63,7 @@ class FirmwareState:
         self.pib_notified = False
         self.streaming_faults = 0
         self.on_ready: Callable[[], None] | None = None
-        self.remedies_applied: list[tuple[int, int]] = []
+        self.remedies_applied: Latest[tuple[int, int]] = Latest(REMEDIES_KEPT)
         self.reset_counters()
 
     def reset_counters(self) -> None:

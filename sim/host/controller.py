@@ -1,7 +1,8 @@
 """The host: controller, kernel and cable, as far as a USB program can tell.
 
-It notices attach and detach, enumerates (the application's SET_CONFIGURATION is a real request
-that the firmware has to answer), and carries control and bulk transfers.
+It notices attach and detach, enumerates (with requests that the firmware really has to answer),
+carries control and bulk transfers, and does what a host can do to a port: reset, suspend, resume,
+cut the link, cut the power.
 """
 
 from __future__ import annotations
@@ -10,59 +11,23 @@ from collections.abc import Callable
 
 from simpy.events import Event
 
-from hw.protocol import (
-    APPLICATION_PRODUCT_ID,
-    CONFIGURATION_VALUE,
-    STANDARD_DEVICE_OUT,
-    StandardRequest,
-)
+from hw.protocol import APPLICATION_PRODUCT_ID, STANDARD_DEVICE_OUT, StandardRequest
 from sim.chip.hardware import UsbFunction
-from sim.chip.usb import DONE, PENDING, ControlTransfer, Setup, TransferStatus
-from sim.host.endpoint import BulkIn
-from sim.kernel import HARDWARE, World
+from sim.chip.usb import DONE, PENDING, BusSignal, ControlTransfer, Setup, TransferStatus
+from sim.host.device import PORT as PORT
+from sim.host.device import Descriptors
+from sim.host.device import UsbDevice as UsbDevice
+from sim.host.enumeration import Enumeration, EnumerationFailed
+from sim.kernel import FOREVER_NS, HARDWARE, World
+from sim.latest import Latest
 from sim.options import Options
 from sim.tasks import Alarm
 
 MILLISECOND_NS = 1_000_000
-SET_CONFIGURATION = Setup(
-    STANDARD_DEVICE_OUT, StandardRequest.SET_CONFIGURATION, CONFIGURATION_VALUE, 0, 0
-)
-USB2_BUS = 1
-USB3_BUS = 2
-PORT = 1
-
-
-class UsbDevice:
-    """One enumeration of the device: a reset makes a new one, and this one is stale for ever.
-
-    Attributes:
-        function: what hangs on the cable.
-        bus, address: where the host put it.
-        present: False once the host noticed that it is gone.
-        bulk: EP1, when there is one.
-    """
-
-    def __init__(self, world: World, function: UsbFunction, address: int) -> None:
-        self.world = world
-        self.function = function
-        self.bus = USB3_BUS if function.super_speed else USB2_BUS
-        self.address = address
-        self.present = True
-        self.bulk = None if function.stream is None else BulkIn(world, function.stream)
-        self.control_in_flight: dict[ControlTransfer, None] = {}
-
-    @property
-    def is_application(self) -> bool:
-        """The firmware's application, not the boot ROM."""
-        return self.function.product_id == APPLICATION_PRODUCT_ID
-
-    def lose(self) -> None:
-        """The host notices that the device is gone: everything in flight ends."""
-        self.present = False
-        if self.bulk is not None:
-            self.bulk.detach()
-        for transfer in list(self.control_in_flight):
-            transfer.end(TransferStatus.NO_DEVICE)
+LOG_LINES = 10_000
+"""As many as a kernel's ring buffer holds, about."""
+SET_CONFIGURATION_TIMEOUT_MS = 5_000
+"""USB_CTRL_SET_TIMEOUT of the Linux kernel."""
 
 
 class HostController:
@@ -76,41 +41,83 @@ class HostController:
         device: the enumerated device, or None.
         appeared: event of the next device that enumerates; a new one each time.
         changed: event of the next device that comes or goes; a new one each time.
-        log: (time in ns, text) of what the kernel would log.
+        log: (time in ns, text) of what the kernel would log, the latest lines.
+        vbus: turns the port's supply on or off; the bench connects it to the board.
     """
 
     def __init__(self, world: World, options: Options) -> None:
         self.world = world
         self.options = options
         self.device: UsbDevice | None = None
-        self.log: list[tuple[int, str]] = []
+        self.log: Latest[tuple[int, str]] = Latest(LOG_LINES)
         self.appeared = Event(world)
         self.changed = Event(world)
         self.withhold_data: Callable[[int], bool] | None = None
         """A fault: asked for each request with data whether the host vanishes before sending it."""
+        self.vbus: Callable[[bool], None] | None = None
         self._function: UsbFunction | None = None
+        self._link_on = True
         self._address = 0
         self._alarm: Alarm | None = None
+        self._enumeration: Enumeration | None = None
 
     # ------------------------------------------------------------ cable
 
     def attach(self, function: UsbFunction) -> None:
         """The device's terminations appear; enumeration takes its time."""
         self._function = function
-        options = self.options
-        delay_ms = (
-            options.application_enumeration_ms
-            if function.product_id == APPLICATION_PRODUCT_ID
-            else options.boot_rom_enumeration_ms
-        )
-        self._after(delay_ms, lambda: self._enumerate(function))
+        if self._link_on:
+            self._connect(function)
 
     def detach(self) -> None:
         """The terminations disappear; the host notices a little later."""
         self._function = None
+        self._drop()
+
+    def unplug(self) -> None:
+        """Pull the cable: the board lives on its supply, so all of its state is lost.
+
+        Raises:
+            RuntimeError: when no board is connected to the supply.
+        """
+        self._supply(False)
+
+    def plug(self) -> None:
+        """Put the cable back: the device comes up in its boot ROM."""
+        self._supply(True)
+
+    def _supply(self, on: bool) -> None:
+        if self.vbus is None:
+            raise RuntimeError("no board on this port: set vbus, for example to world.chip.vbus")
+        self._note("cable plugged" if on else "cable unplugged")
+        self.vbus(on)
+
+    def disconnect(self) -> None:
+        """Cut the link and keep the supply, as a disabled port does; the firmware is told."""
+        function = self._function
+        if function is None or not self._link_on:
+            return
+        self._link_on = False
+        self._note("link down")
+        self._drop()
+        function.signal(BusSignal.DISCONNECT)
+
+    def reconnect(self) -> None:
+        """The link is up again: what hangs on the cable enumerates anew."""
+        if self._link_on:
+            return
+        self._link_on = True
+        self._note("link up")
+        if self._function is not None:
+            self._connect(self._function)
+
+    def _drop(self) -> None:
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
+        if self._enumeration is not None:
+            self._enumeration.abandon()
+            self._enumeration = None
         if self.device is not None:
             device = self.device
             due_ns = self.world.now_ns + self.options.detach_notice_ms * MILLISECOND_NS
@@ -124,45 +131,58 @@ class HostController:
             device.lose()
             self._tell_change()
 
+    # ------------------------------------------------------------ enumeration
+
+    def _connect(self, function: UsbFunction) -> None:
+        """Find a new device: the whole takes the option's time, reading its last part."""
+        options = self.options
+        whole_ms = (
+            options.application_enumeration_ms
+            if function.product_id == APPLICATION_PRODUCT_ID
+            else options.boot_rom_enumeration_ms
+        )
+        configure_ns = self.world.now_ns + whole_ms * MILLISECOND_NS
+
+        def link_is_up() -> None:
+            function.signal(BusSignal.CONNECT)
+            if not function.super_speed:
+                function.signal(BusSignal.RESET)
+            self._enumerate(function, configure_ns)
+
+        self._after(max(0, whole_ms - options.descriptor_reading_ms), link_is_up)
+
     def _after(self, delay_ms: int, call: Callable[[], None]) -> None:
         if self._alarm is not None:
             self._alarm.cancel()
         due_ns = self.world.now_ns + delay_ms * MILLISECOND_NS
         self._alarm = self.world.alarm(due_ns, call, HARDWARE)
 
-    def _enumerate(self, function: UsbFunction) -> None:
+    def _enumerate(self, function: UsbFunction, configure_ns: int) -> Enumeration:
+        enumeration = Enumeration(self.world, self.options, function)
         self._alarm = None
-        if function.product_id != APPLICATION_PRODUCT_ID:
-            self._publish(function)
-            return
-        self._configure(function)
+        self._enumeration = enumeration
+        self.world.spawn("enumeration", lambda: self._read_in(enumeration, configure_ns))
+        return enumeration
 
-    def _configure(self, function: UsbFunction) -> None:
-        """SET_CONFIGURATION; the device exists for programs once it is acknowledged."""
-        transfer = ControlTransfer(self.world, SET_CONFIGURATION)
+    def _read_in(self, enumeration: Enumeration, configure_ns: int) -> None:
+        """Read and configure; the device exists for programs once that is acknowledged."""
+        try:
+            descriptors = enumeration.read()
+            self.world.sleep(max(0, configure_ns - self.world.now_ns))
+            enumeration.configure()
+            if not enumeration.abandoned:
+                self._publish(enumeration.function, descriptors)
+        except EnumerationFailed as failure:
+            if not enumeration.abandoned:
+                self._note(str(failure))
+        finally:
+            if self._enumeration is enumeration:
+                self._enumeration = None
+        enumeration.ended.succeed()
 
-        def answered(_: object) -> None:
-            if self._function is not function:
-                return
-            if self._alarm is not None:
-                self._alarm.cancel()
-                self._alarm = None
-            if transfer.status is DONE:
-                self._publish(function)
-            else:
-                self._note("device not accepting its configuration")
-
-        def expired() -> None:
-            self._alarm = None
-            transfer.end(TransferStatus.CANCELLED)
-
-        transfer.ended.callbacks.append(answered)
-        self._after(self.options.enumeration_timeout_ms, expired)
-        function.control(transfer)
-
-    def _publish(self, function: UsbFunction) -> None:
+    def _publish(self, function: UsbFunction, descriptors: Descriptors) -> None:
         self._address += 1
-        self.device = UsbDevice(self.world, function, self._address)
+        self.device = UsbDevice(self.world, function, descriptors, self._address)
         appeared, self.appeared = self.appeared, Event(self.world)
         appeared.succeed(self.device)
         self._tell_change()
@@ -204,28 +224,24 @@ class HostController:
             bool(data) and self.withhold_data is not None and self.withhold_data(setup.request)
         )
         transfer = ControlTransfer(world, setup, data, withholds)
-        limit_ns = timeout_ms * MILLISECOND_NS if timeout_ms else None
-        started_ns = world.now_ns
+        started_ns = world._now
+        end_ns = started_ns + timeout_ms * MILLISECOND_NS if timeout_ms else FOREVER_NS
         in_flight = device.control_in_flight
-        while in_flight and device.present:
-            left_ns = None if limit_ns is None else limit_ns - (world.now_ns - started_ns)
-            if left_ns is not None and left_ns <= 0:
-                transfer.end(TransferStatus.CANCELLED)
-                return transfer
-            world.wait(next(iter(in_flight)).ended, left_ns)
+        if in_flight and not self._has_turn(device, end_ns):
+            transfer.end(TransferStatus.CANCELLED)
+            return transfer
         if not device.present:
             transfer.end(TransferStatus.NO_DEVICE)
             return transfer
         in_flight[transfer] = None
-        # Off the list before those that wait for their turn run again.
-        transfer.ended.callbacks.append(lambda _: in_flight.pop(transfer, None))
-        due_ns = world.now_ns + self.options.control_setup_ns
-        arrival = world.alarm(due_ns, lambda: device.function.control(transfer), HARDWARE)
-        left_ns = None if limit_ns is None else limit_ns - (world.now_ns - started_ns)
+        due_ns = world._now + self.options.control_setup_ns
         try:
-            world.wait(transfer.ended, left_ns)
+            if due_ns <= end_ns and world.skip_to(due_ns):
+                self._deliver(device, transfer)
+                world.wait(transfer.ended, end_ns - due_ns if timeout_ms else None)
+            else:
+                self._deliver_later(device, transfer, due_ns, end_ns)
         finally:
-            arrival.cancel()
             in_flight.pop(transfer, None)
         if transfer.status is PENDING:
             transfer.end(TransferStatus.CANCELLED)
@@ -239,11 +255,60 @@ class HostController:
             )
         return transfer
 
-    def port_reset(self, device: UsbDevice) -> bool:
-        """Reset the port and configure the device again.
+    def _has_turn(self, device: UsbDevice, end_ns: int) -> bool:
+        """Wait for those ahead; True when there are none any more, or no device."""
+        world, in_flight = self.world, device.control_in_flight
+        while in_flight and device.present:
+            if world._now >= end_ns:
+                return False
+            ahead = next(iter(in_flight))
+            limit_ns = None if end_ns == FOREVER_NS else end_ns - world._now
+            if world.wait(ahead.ended, limit_ns):
+                # Whoever sent it may run only after this one.
+                in_flight.pop(ahead, None)
+        return True
+
+    def _deliver_later(
+        self, device: UsbDevice, transfer: ControlTransfer, due_ns: int, end_ns: int
+    ) -> None:
+        world = self.world
+        arrival = world.alarm(due_ns, lambda: self._deliver(device, transfer), HARDWARE)
+        try:
+            world.wait(transfer.ended, None if end_ns == FOREVER_NS else end_ns - world._now)
+        finally:
+            arrival.cancel()
+
+    def _deliver(self, device: UsbDevice, transfer: ControlTransfer) -> None:
+        if not device.suspended:
+            device.function.control(transfer)
+
+    def set_configuration(self, device: UsbDevice, value: int) -> ControlTransfer:
+        """Set the configuration as the kernel does: the endpoint's reads end first.
+
+        Args:
+            device: where it goes.
+            value: 1, or 0 for none.
 
         Returns:
-            True when the device is there again, with a new address; False when it did not answer.
+            The request.
+        """
+        if device.bulk is not None:
+            for transfer in list(device.bulk.queue):
+                device.bulk.cancel(transfer)
+        setup = Setup(STANDARD_DEVICE_OUT, StandardRequest.SET_CONFIGURATION, value, 0, 0)
+        request = self.control(device, setup, b"", SET_CONFIGURATION_TIMEOUT_MS)
+        if request.status is DONE:
+            device.configuration = value
+        return request
+
+    # ------------------------------------------------------------ port
+
+    def port_reset(self, device: UsbDevice) -> bool:
+        """Reset the port, read the device again and configure it.
+
+        Returns:
+            True when the device is there again, with a new address; False when it did not answer
+            or left the bus.
         """
         if not device.present:
             return False
@@ -251,10 +316,27 @@ class HostController:
         device.lose()
         self.device = None
         self._note("port reset")
-        function.bus_reset()
-        self._function = function
-        self._configure(function) if device.is_application else self._publish(function)
-        if self.device is None:
-            limit_ns = self.options.enumeration_timeout_ms * MILLISECOND_NS
-            self.world.wait(self.appeared, limit_ns)
-        return self.device is not None
+        function.signal(BusSignal.RESET)
+        self.world.sleep(self.options.port_reset_ms * MILLISECOND_NS)
+        if self._function is not function:
+            return False
+        self.world.wait(self._enumerate(function, self.world.now_ns).ended)
+        return self.device is not None and self.device.function is function
+
+    def suspend(self, device: UsbDevice) -> None:
+        """Suspend the port: nothing is carried any more; the firmware is told."""
+        if device.present and not device.suspended:
+            device.suspended = True
+            if device.bulk is not None:
+                device.bulk.pause()
+            self._note("suspend")
+            device.function.signal(BusSignal.SUSPEND)
+
+    def resume(self, device: UsbDevice) -> None:
+        """Resume the port; queued reads go on."""
+        if device.present and device.suspended:
+            device.suspended = False
+            self._note("resume")
+            device.function.signal(BusSignal.RESUME)
+            if device.bulk is not None:
+                device.bulk.resume()

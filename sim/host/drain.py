@@ -11,8 +11,7 @@ from bisect import bisect_right
 from itertools import accumulate
 from operator import add
 
-from hw.protocol import BULK_PACKET_SS_BYTES
-from sim.host.controller import UsbDevice
+from sim.host.device import UsbDevice
 from sim.kernel import HARDWARE, World
 from sim.tasks import Alarm
 
@@ -39,13 +38,14 @@ class Drain:
         jitter_ns: int = 0,
         name: str = "drain",
     ) -> None:
-        if device.bulk is None or transfer_bytes % BULK_PACKET_SS_BYTES:
+        if device.bulk is None or transfer_bytes % device.packet_bytes:
             raise ValueError("a drain needs EP1 and transfers of whole packets")
         self.world = world
         self.device = device
         self.bulk = device.bulk
         self.stream = device.bulk.stream
-        self.packets = transfer_bytes // BULK_PACKET_SS_BYTES
+        self.packet_bytes = device.packet_bytes
+        self.packets = transfer_bytes // self.packet_bytes
         self.depth = depth
         self.jitter_ns = jitter_ns
         self.random = world.random(name) if jitter_ns else None
@@ -67,7 +67,7 @@ class Drain:
         packets = self._read_before
         if self.reading:
             packets += self._delivered() - self._first_packet
-        return packets * BULK_PACKET_SS_BYTES
+        return packets * self.packet_bytes
 
     def _delivered(self) -> int:
         return self.stream.flow.delivered_packets(self.world.now_ns)

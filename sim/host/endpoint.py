@@ -1,7 +1,8 @@
 """The host controller's side of EP1: a queue of read requests, filled in order.
 
 A read asks the device for packets; the flow computes when they will all have come, and one alarm
-waits for the read at the head. Bytes are made only for reads that want them.
+waits for the read at the head. A read whose end is certain needs neither queue nor alarm: the
+clock goes there at once. Bytes are made only for reads that want them.
 """
 
 from __future__ import annotations
@@ -16,19 +17,34 @@ from sim.chip.usb import TransferStatus
 from sim.kernel import HARDWARE, World
 from sim.tasks import Alarm
 
+HEALTHY = "healthy"
+FAILING = "failing"
+"""Every read ends at once, with an I/O error."""
+SILENT = "silent"
+"""No read gets any data."""
+
 
 class BulkTransfer:
     """One read request.
 
     Attributes:
-        length: bytes asked for, a whole number of packets.
+        length: bytes asked for.
         received: bytes that have come, final once ended.
         first_packet: number of its first packet since the device attached.
         status: how it ended, or PENDING.
+        overflowed: its last packet was longer than the room left for it.
         ended: event that triggers when it has ended.
     """
 
-    __slots__ = ("ended", "first_packet", "last_packet", "length", "received", "status")
+    __slots__ = (
+        "ended",
+        "first_packet",
+        "last_packet",
+        "length",
+        "overflowed",
+        "received",
+        "status",
+    )
 
     def __init__(self, world: World, length: int, first_packet: int, last_packet: int) -> None:
         self.length = length
@@ -36,6 +52,7 @@ class BulkTransfer:
         self.first_packet = first_packet
         self.last_packet = last_packet
         self.status = TransferStatus.PENDING
+        self.overflowed = False
         self.ended = Event(world)
 
     def end(self, status: TransferStatus, received: int) -> None:
@@ -52,26 +69,60 @@ class BulkIn:
     Args:
         world: the clock.
         stream: the device's end.
+        packet_bytes: wMaxPacketSize of the endpoint; the device sends whole packets alone.
+
+    Attributes:
+        skips_ahead: off, every read goes through the queue; the results are equal.
+        health: of the host controller's endpoint; a fault spoils it until the next clear-halt.
+        cleared_at_packet: how many packets had come at the last clear-halt.
     """
 
-    def __init__(self, world: World, stream: Stream) -> None:
+    def __init__(
+        self, world: World, stream: Stream, packet_bytes: int = BULK_PACKET_SS_BYTES
+    ) -> None:
         self.world = world
         self.stream = stream
+        self.packet_bytes = packet_bytes
         self.queue: deque[BulkTransfer] = deque()
         self.asked = stream.flow.delivered_packets(world.now_ns)
+        self.skips_ahead = True
+        self.health = HEALTHY
+        self.cleared_at_packet = self.asked
         self._alarm: Alarm | None = None
         stream.on_change = self.plan
 
-    def submit(self, length: int) -> BulkTransfer:
-        """Queue a read.
+    def skip_read(self, length: int, limit_ns: int) -> int | None:
+        """Let a read pass at once where the stream runs smoothly and nothing else is due.
 
-        Raises:
-            ValueError: when the length is not a whole number of packets: what a device with more
-                data does to such a read is an overflow, which no program here wants.
+        Args:
+            length: bytes to read.
+            limit_ns: the read's time-out, from now.
+
+        Returns:
+            Number of the first packet: the clock stands where all have come. None when the read
+            has to be queued; then nothing has changed.
         """
-        packets, rest = divmod(length, BULK_PACKET_SS_BYTES)
-        if rest or packets <= 0:
-            raise ValueError(f"a read of {length} bytes is not whole packets of 1024 bytes")
+        packets, rest = divmod(length, self.packet_bytes)
+        if rest or not packets or self.queue or self.health != HEALTHY or not self.skips_ahead:
+            return None
+        first = self.asked
+        if not self.stream.skip_read(first, packets, limit_ns):
+            return None
+        self.asked = first + packets
+        return first
+
+    def received_packets(self) -> int:
+        """Packets that have come since the device attached."""
+        return self.stream.flow.delivered_packets(self.world.now_ns)
+
+    def mend(self) -> None:
+        """A clear-halt: whatever the host controller's endpoint had, it is over."""
+        self.cleared_at_packet = self.received_packets()
+        self.health = HEALTHY
+
+    def submit(self, length: int) -> BulkTransfer:
+        """Queue a read; one that is not whole packets overflows when its last packet comes."""
+        packets = max(1, -(-length // self.packet_bytes))
         # A drain may have taken packets past this queue: they are nobody's answer any more.
         first = max(self.asked, self.stream.flow.delivered_packets(self.world.now_ns))
         self.asked = first + packets
@@ -98,7 +149,7 @@ class BulkIn:
             other.first_packet = self.asked - kept
             other.last_packet = self.asked = self.asked + packets
             self.stream.credit(packets)
-        transfer.end(TransferStatus.CANCELLED, received * BULK_PACKET_SS_BYTES)
+        transfer.end(TransferStatus.CANCELLED, received * self.packet_bytes)
         self.plan()
 
     def pause(self) -> None:
@@ -135,6 +186,8 @@ class BulkIn:
         delivered = self.stream.flow.delivered_packets(self.world.now_ns)
         while self.queue and self.queue[0].last_packet <= delivered:
             transfer = self.queue.popleft()
+            packets = transfer.last_packet - transfer.first_packet
+            transfer.overflowed = packets * self.packet_bytes > transfer.length
             transfer.end(TransferStatus.DONE, transfer.length)
         self.plan()
 

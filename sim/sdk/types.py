@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 
+from hw.protocol import DescriptorType
 from hw.protocol import UsbEvent as UsbEvent
 
 
@@ -52,6 +53,36 @@ class DmaMultiChannelConfig:
     notification: int
     callback: Callable[[int], None]
     callback_uses_sdk: bool = False
+
+
+class SetDescriptor(IntEnum):
+    """CyU3PUSBSetDescType_t: what CyU3PUsbSetDesc registers."""
+
+    SS_DEVICE = 0
+    HS_DEVICE = 1
+    DEVICE_QUALIFIER = 2
+    FS_CONFIGURATION = 3
+    HS_CONFIGURATION = 4
+    STRING = 5
+    SS_CONFIGURATION = 6
+    SS_BOS = 7
+    OTG = 8
+
+
+DESCRIPTOR_TYPES = {
+    SetDescriptor.SS_DEVICE: DescriptorType.DEVICE,
+    SetDescriptor.HS_DEVICE: DescriptorType.DEVICE,
+    SetDescriptor.DEVICE_QUALIFIER: DescriptorType.DEVICE_QUALIFIER,
+    SetDescriptor.FS_CONFIGURATION: DescriptorType.CONFIGURATION,
+    SetDescriptor.HS_CONFIGURATION: DescriptorType.CONFIGURATION,
+    SetDescriptor.STRING: DescriptorType.STRING,
+    SetDescriptor.SS_CONFIGURATION: DescriptorType.CONFIGURATION,
+    SetDescriptor.SS_BOS: DescriptorType.BOS,
+    SetDescriptor.OTG: DescriptorType.OTG,
+}
+"""The type byte that each descriptor carries."""
+STRING_INDEX_MAX = 16
+"""CY_U3P_USB_MAX_STRING_DESC_INDEX (cyu3usb.h)."""
 
 
 @dataclass(frozen=True, slots=True)

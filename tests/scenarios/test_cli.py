@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from health import Policy
+from scenarios import option_text
 from scenarios.cli import cli
 from scenarios.registry import SCENARIOS
 
@@ -144,6 +145,13 @@ def test_run_with_an_option():
     assert row["host_saw"] == "no data for 2 s"
 
 
+def test_an_option_of_words():
+    """In any case of letters, and written back as it is read."""
+    options = option_text.parse(("usb_speed=High",))
+    assert options.usb_speed == "high"
+    assert option_text.changed(options) == ("usb_speed=high",)
+
+
 def test_run_reports_an_unused_fault():
     """A fault that did nothing is a broken test: exit 1, and it is named."""
     done = fx3loop("run", "steady_stream", "--fault", "main_hang:at_ms=500000")
@@ -218,6 +226,7 @@ BAD = [
     (("run", "paused_reader", "--option", "tick_ppm=fast"), "not a whole number"),
     (("run", "paused_reader", "--option", "tick_ppm=-1000000"), "not within"),
     (("run", "paused_reader", "--option", "socket_disable_hangs=maybe"), "neither on nor off"),
+    (("run", "paused_reader", "--option", "usb_speed=fast"), "none of super, high, full"),
     (("run", "paused_reader", "--position", "roof"), "roof"),
     (("run", "paused_reader", "--seed", "-1"), "-1"),
     (("run", "paused_reader", "--seed", "one"), "one"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from hw import protocol
 from hw.protocol import Argument, Request, Stats
 from hw.rx888 import Rx888 as Driver
 from sim.board import Rx888
@@ -17,6 +18,7 @@ from sim.host.runtime import WorldRuntime
 from sim.kernel import World
 from sim.options import Options
 from sim.sdk import Sdk
+from sim.sdk.types import SetDescriptor
 from sim.world import BenchWorld
 
 US = 1_000
@@ -60,6 +62,7 @@ class BareBench(World):
         self.board = Rx888(self, self.options, lambda ram, entry: Program(main, table))
         self.chip = self.board.chip
         self.chip.link = self.host
+        self.host.vbus = self.chip.vbus
         self.chip.start(bytearray(), 0)
         self.run_until(MS)
 
@@ -80,6 +83,18 @@ class BareBench(World):
         self.run_until(self.now_ns + limit_ns)
         assert result, "the call has not returned"
         return result[0]
+
+
+def register_descriptors(sdk: Sdk) -> None:
+    """What a firmware registers before it connects."""
+    for kind, descriptor in (
+        (SetDescriptor.SS_DEVICE, protocol.DEVICE_DESCRIPTOR_SS),
+        (SetDescriptor.HS_DEVICE, protocol.DEVICE_DESCRIPTOR_HS),
+        (SetDescriptor.SS_BOS, protocol.BOS_DESCRIPTOR),
+        (SetDescriptor.SS_CONFIGURATION, protocol.CONFIGURATION_DESCRIPTOR_SS),
+        (SetDescriptor.HS_CONFIGURATION, protocol.CONFIGURATION_DESCRIPTOR_HS),
+    ):
+        assert sdk.usb_set_desc(kind, 0, descriptor) == 0
 
 
 def request(

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from health import Level, Outcome
+from hw.errors import TransferError
 from hw.protocol import GpifState, Request, SdkStatus
 from sim import faults
 from sim.chip.usb import Setup
@@ -28,6 +29,7 @@ from .bench import (
     alive,
     booted,
     clocked,
+    driver,
     levels,
     pause,
     request,
@@ -319,6 +321,24 @@ def test_a_remedy_fails_from_its_time_on(at_ms):
         word(world, Request.STARTFX3)
         pause(world, 4_000)
         assert stats(world).streaming_faults == (5 if at_ms else 0)
+
+
+def test_an_endpoint_error_fails_reads_from_its_time_on():
+    """More of it stands in test_backend.py (trap 29)."""
+    with faulty("endpoint_error:cause=late_read,at_ms=1000") as world:
+        clocked(world)
+        reader = driver(world)
+        for fails in (False, True):
+            word(world, Request.STARTFX3)
+            pause(world, 3)
+            if fails:
+                with pytest.raises(TransferError):
+                    reader.read(16_384, timeout_ms=100)
+            else:
+                assert len(reader.read(16_384, timeout_ms=100)) == 16_384
+            word(world, Request.STOPFX3)
+            pause(world, 1_000)
+        assert len(triggered(world)[0]) == 1
 
 
 def test_every_kind_has_a_test_that_triggers_it():

@@ -20,7 +20,19 @@ from sim.rtos import NO_WAIT, SUCCESS, WAIT_FOREVER
 from sim.sdk import DmaMultiChannelConfig, EndpointConfig, Sdk, UsbEvent
 from sim.sdk.types import DMA_CB_PROD_EVENT, DmaType
 
-from .bench import CANCELLED, DONE, MHZ, MS, PERIOD_NS, SECOND_NS, STALLED, US, BareBench, request
+from .bench import (
+    CANCELLED,
+    DONE,
+    MHZ,
+    MS,
+    PERIOD_NS,
+    SECOND_NS,
+    STALLED,
+    US,
+    BareBench,
+    register_descriptors,
+    request,
+)
 
 CHANNEL = "channel"
 EP1 = 0x81
@@ -212,15 +224,20 @@ def test_queues_of_the_sdk(bench):
 
 
 def test_usb_start_and_connect(bench):
-    """fx3.md 4.3 and 8.5: connecting needs the driver; both answer 0x43 the second time."""
+    """fx3.md 4.3 and 8.5: connecting needs the driver (0x42) and the descriptors (0x44).
+
+    Both answer 0x43 the second time.
+    """
     sdk = bench.sdk
 
     def run() -> list[int]:
         codes = [sdk.connect_state(True, True), sdk.usb_start(), sdk.usb_start()]
+        codes.append(sdk.connect_state(True, True))
+        register_descriptors(sdk)
         codes += [sdk.connect_state(True, True), sdk.connect_state(True, True)]
         return [*codes, sdk.connect_state(False, True), sdk.connect_state(False, True)]
 
-    assert bench.call(run) == [0x42, 0, 0x43, 0, 0x43, 0, 0x43]
+    assert bench.call(run) == [0x42, 0, 0x43, 0x44, 0, 0x43, 0, 0x43]
 
 
 def test_the_registers_that_the_firmware_reads(bench):
@@ -504,7 +521,14 @@ def test_who_takes_which_lock(lock, call):
     """fx3.md 3.5: the WAIT_FOREVER takers of each lock wait for its holder; the rest never do."""
     with BareBench() as bench:
         sdk = bench.sdk
-        bench.thread(lambda: (sdk.usb_start(), sdk.i2c_set_config(400_000), create(sdk)))
+        bench.thread(
+            lambda: (
+                sdk.usb_start(),
+                register_descriptors(sdk),
+                sdk.i2c_set_config(400_000),
+                create(sdk),
+            )
+        )
         bench.run_until(bench.now_ns + MS)
         locks = {"usb": sdk.usb_lock, "channel": sdk.channel_lock, "i2c": sdk.i2c_lock}
         held_until_ns = bench.now_ns + 50 * MS
@@ -551,6 +575,7 @@ class Handler:
             sdk.usb_start()
             sdk.usb_register_setup_callback(self.on_setup, True)
             sdk.usb_register_event_callback(lambda event, data: self.events.append((event, data)))
+            register_descriptors(sdk)
             sdk.connect_state(True, True)
 
         bench.thread(start)
@@ -718,17 +743,20 @@ def test_the_application_starts_before_set_configuration_is_acknowledged(bench):
         sdk.usb_register_setup_callback(lambda *_: False, True)
 
         def on_event(event: UsbEvent, data: int) -> None:
-            sdk.thread_sleep(300)
+            if event is UsbEvent.SETCONF:
+                sdk.thread_sleep(300)
             seen.append((event, data, bench.host.device))
 
         sdk.usb_register_event_callback(on_event)
+        register_descriptors(sdk)
         sdk.connect_state(True, True)
 
     bench.thread(start)
     begun_ns = bench.now_ns
     while bench.host.device is None:
         bench.run_until(bench.now_ns + MS)
-    assert seen == [(UsbEvent.SETCONF, 1, None)]
+    events = [(UsbEvent.CONNECT, 1, None), (UsbEvent.SET_SEL, 0, None)]
+    assert seen == [*events, (UsbEvent.SETCONF, 1, None)]
     expected_ms = bench.options.application_enumeration_ms + 300
     assert abs(bench.now_ns - begun_ns - expected_ms * MS) <= 2 * MS
 
@@ -851,7 +879,7 @@ def test_a_device_reset_does_not_return(bench):
 def test_every_call_of_the_sdk_is_a_named_injection_point():
     """DESIGN 4: every public method carries the C name of its call, and is on the list."""
     names = {name for name in dir(Sdk) if not name.startswith("_") and callable(getattr(Sdk, name))}
-    beside = {"new_mutex", "lock", "bus_reset", "raise_usb_event", "serve_dma_interrupts"}
+    beside = {"new_mutex", "lock", "bus_signal", "raise_usb_event", "serve_dma_interrupts"}
     assert set(faults.calls()) == names - beside
     for name, c_name in faults.calls().items():
         plain = c_name.removeprefix("CyU3P").lower()

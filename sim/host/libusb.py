@@ -1,0 +1,61 @@
+"""How libusb names what went wrong, as pyusb hands it on.
+
+Source: pyusb ``usb/backend/libusb1.py`` (codes and errno), libusb ``os/linux_usbfs.c`` (which of
+the kernel's refusals becomes which code). Where libusb says no more than "other error", pyusb
+leaves errno empty; here it is the kernel's own, so that programs and people see the cause.
+"""
+
+from __future__ import annotations
+
+import errno
+from enum import Enum
+
+from usb.core import USBError, USBTimeoutError
+
+from sim.chip.usb import TransferStatus
+
+
+class Failure(Enum):
+    """A failed call: libusb's code, the errno and the text."""
+
+    IO = -1, errno.EIO, "Input/Output Error"
+    INVALID_PARAMETER = -2, errno.EINVAL, "Invalid parameter"
+    ACCESS = -3, errno.EACCES, "Access denied (insufficient permissions)"
+    NO_DEVICE = -4, errno.ENODEV, "No such device (it may have been disconnected)"
+    NOT_FOUND = -5, errno.ENOENT, "Entity not found"
+    BUSY = -6, errno.EBUSY, "Resource busy"
+    TIMEOUT = -7, errno.ETIMEDOUT, "Operation timed out"
+    OVERFLOW = -8, errno.EOVERFLOW, "Overflow"
+    PIPE = -9, errno.EPIPE, "Pipe error"
+    OTHER_BUSY = -99, errno.EBUSY, "Other error"
+    OTHER_TIMEOUT = -99, errno.ETIMEDOUT, "Other error"
+    OTHER_PIPE = -99, errno.EPIPE, "Other error"
+
+    def error(self) -> USBError:
+        """The exception to raise, not raised."""
+        code, number, text = self.value
+        if code == -7:
+            return USBTimeoutError(text, code, number)
+        return USBError(text, code, number)
+
+
+_OF_TRANSFER = {
+    TransferStatus.STALLED: Failure.PIPE,
+    TransferStatus.NO_DEVICE: Failure.NO_DEVICE,
+    TransferStatus.CANCELLED: Failure.TIMEOUT,
+}
+_OF_KERNEL_REQUEST = {
+    TransferStatus.STALLED: Failure.OTHER_PIPE,
+    TransferStatus.NO_DEVICE: Failure.NO_DEVICE,
+    TransferStatus.CANCELLED: Failure.OTHER_TIMEOUT,
+}
+
+
+def transfer_error(status: TransferStatus) -> USBError:
+    """The error of a program's own transfer that ended like this."""
+    return _OF_TRANSFER[status].error()
+
+
+def kernel_request_error(status: TransferStatus) -> USBError:
+    """The error of a request that the kernel made for the program (clear-halt and its like)."""
+    return _OF_KERNEL_REQUEST[status].error()
