@@ -68,12 +68,24 @@ class Bench:
         """A place of work for a scenario."""
         return Station(self.device, self.runtime, image=Image.parse(self.world.image))
 
+    def reopened(self) -> Station:
+        """The device opened anew, as by another process of the same program, and a place of work.
+
+        The one before has to be closed.
+        """
+        image = Image.parse(self.world.image)
+        device = Rx888.open(get_backend(self.world), self.runtime, image=image)
+        return Station(device, self.runtime, image=image)
+
     def sleep_ms(self, duration_ms: float) -> None:
         """Let time pass."""
         self.world.run_until(self.world.now_ns + round(duration_ms * NS_PER_MS))
 
     def handler_ns(self, request: Request) -> list[int]:
-        """How long each handler of a request has taken so far."""
+        """How long each handler of a request has taken so far, once none is in progress."""
+        # A host is told before the handler of an OUT request has done its work.
+        while self.firmware.in_callback:
+            self.sleep_ms(1)
         spans = spans_by_track(self.record).get("fx3/EP0", [])
         return [span.end_ns - span.start_ns for span in spans if span.name == request.name]
 

@@ -82,7 +82,6 @@ def set_clock(firmware: str = SHIPPED[0], policy: str = SHIPPED[1]) -> Interval:
     for lock_ms in LOCK_TIMES_MS:
         with booted(firmware, policy, options=Options(pll_lock_ms=lock_ms)) as bench:
             ignoring_failure(lambda bench=bench: bench.device.start_adc(64 * MHZ))
-            bench.sleep_ms(1_500)
             taken += bench.handler_ns(Request.STARTADC)
     return over(each / NS_PER_MS for each in taken)
 
@@ -91,7 +90,6 @@ def set_clock_without_lock() -> Interval:
     """The handler of STARTADC when the PLL never locks: all its polls."""
     with booted(options=Options(pll_lock_ms=NEVER_LOCKS_MS)) as bench:
         bench.device.start_adc(64 * MHZ)
-        bench.sleep_ms(500)
         return over(taken / NS_PER_MS for taken in bench.handler_ns(Request.STARTADC))
 
 
@@ -105,7 +103,7 @@ def data_wait() -> Interval:
         return over(taken / NS_PER_MS for taken in bench.handler_ns(Request.SETARGFX3))
 
 
-def shortest_start_failure_free() -> Interval:
+def start_after_clock() -> Interval:
     """STARTADC and STARTFX3 back to back, 50 times: how many STARTFX3 fail."""
     failed = 0
     with booted(*MAY_2026) as bench:
@@ -246,7 +244,7 @@ GROUP = Group(
             published="0 expected (13 of 367 and 7 of 252 cycles before)",
             source="commit 4d6e629",
             expected=exactly(0),
-            measure=shortest_start_failure_free,
+            measure=start_after_clock,
         ),
         Figure(
             key="data_wait",
@@ -254,8 +252,9 @@ GROUP = Group(
             published="5000 ms in polls of 100 ms",
             source="S131; cyu3usb.h",
             unit="ms",
-            expected=Interval(5_000, 5_100),
+            expected=Interval(4_999, 5_100),
             measure=data_wait,
+            remark="the first tick of the wait is cut by the phase of the request",
         ),
     ),
 )
