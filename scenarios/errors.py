@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from hw.errors import DeviceError, DeviceTimeoutError, NoDeviceError, StalledError
+
 
 class ScenarioError(Exception):
     """Root of all errors that this package raises."""
@@ -39,3 +41,16 @@ def not_known(what: str, given: str, known: Iterable[str]) -> InputError:
     if near:
         return InputError(f"no {what} {given!r}; did you mean {' or '.join(near)}?")
     return InputError(f"no {what} {given!r}; there are {', '.join(names)}")
+
+
+def describe(error: DeviceError | Trouble) -> str:
+    """Return in a few words what a host sees of an error."""
+    if isinstance(error, Trouble):
+        return error.saw
+    if isinstance(error, DeviceTimeoutError):
+        return f"time-out of {error.operation}"
+    if isinstance(error, NoDeviceError):
+        return "device gone"
+    if isinstance(error, StalledError):
+        return f"stall of {error.operation}"
+    return f"{error.operation} {error.happened}"

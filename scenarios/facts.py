@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from health import Level, Policy, StatusCode
 from hw.trace import Kind, Recorder
 from scenarios.host_program import Report
+from scenarios.performance import Performance
 from scenarios.scenario import Scenario
 from scenarios.supervision import Remedy
 from sim.chip.fx3 import Reset
@@ -42,6 +43,9 @@ class Facts:
         uploads: how often the firmware was uploaded, by whomever.
         onset_ns: when the scenario itself began the incident, or None.
         report: the host program's.
+        performance: how the scenario went by its own rule.
+        is_examined: the strict rule was applied; without faults, to what the real suite has.
+        said: what the scenario had to say beside that.
         trace: everything recorded.
         ended_ns: end of the run.
     """
@@ -62,6 +66,9 @@ class Facts:
     uploads: int
     onset_ns: int | None
     report: Report
+    performance: Performance
+    is_examined: bool
+    said: tuple[str, ...]
     trace: Recorder = field(repr=False)
     ended_ns: int
 

@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from hw.boot import Image
-from hw.errors import DeviceError, DeviceTimeoutError, NoDeviceError, StalledError
+from hw.errors import DeviceError, NoDeviceError
+from scenarios.contract import Examiner
 from scenarios.errors import Trouble
+from scenarios.performance import Performance, perform
 from scenarios.scenario import Scenario
 from scenarios.station import Station
 
@@ -18,6 +20,8 @@ RETRY_MS = 200
 PROOF_MS = 1_000
 """A stream that came back has to last so long before it is believed."""
 NOTHING = "nothing"
+SERVES_NO_MORE = "no stream afterwards"
+"""A scenario went well by its own rule, and left a device that does not stream."""
 
 
 @dataclass(frozen=True)
@@ -47,22 +51,30 @@ class HostProgram:
     Args:
         station: where it runs.
         scenario: what it runs.
-        image: firmware that it uploads to a boot ROM.
+        image: firmware that it uploads to a boot ROM, or None to leave it there.
         is_blocked: asked before each attempt to come back: a supervisor is at work. With None the
             program brings the device back itself; else a device that left is the supervisor's.
+        examiner: the strict eye, or None. With it the device has to stream after the scenario too.
+
+    Attributes:
+        performance: how the scenario went, once it has run.
     """
+
+    performance: Performance
 
     def __init__(
         self,
         station: Station,
         scenario: Scenario,
-        image: Image,
+        image: Image | None,
         is_blocked: Callable[[], bool] | None = None,
+        examiner: Examiner | None = None,
     ) -> None:
         self.station = station
         self.scenario = scenario
         self._image = image
         self._is_blocked = is_blocked
+        self._examiner = examiner
 
     def run(self, parameters: Mapping[str, int]) -> Report:
         """Run the scenario; after trouble, come back if that is possible.
@@ -71,11 +83,23 @@ class HostProgram:
             parameters: of the scenario's function.
         """
         station = self.station
-        try:
-            self.scenario.run(station, **parameters)
-        except (DeviceError, Trouble) as error:
-            return self._after_trouble(describe(error))
+        self.performance = perform(self.scenario, station, self._examiner, parameters)
+        if self.performance.failure is not None:
+            return self._after_trouble(self.performance.failure)
+        if self._examiner is not None:
+            return self._prove()
         step, step_ns = station.step, station.step_ns
+        return Report(NOTHING, None, step, step_ns, "", station.served_ns)
+
+    def _prove(self) -> Report:
+        """Show that the device still serves, whatever the scenario did to it."""
+        station = self.station
+        now_ns = station.runtime.now_ns()
+        step, step_ns = station.step, station.step_ns
+        station.begin("shows that it serves")
+        served_ns = self._come_back(now_ns + PATIENCE_MS * MILLISECOND_NS)
+        if served_ns is None:
+            return Report(SERVES_NO_MORE, now_ns, station.step, now_ns, station.probe(), None)
         return Report(NOTHING, None, step, step_ns, "", station.served_ns)
 
     def _after_trouble(self, saw: str) -> Report:
@@ -130,6 +154,8 @@ class HostProgram:
         return served_ns
 
     def _find_again(self, deadline_ns: int) -> None:
+        if self._image is None:
+            return
         left_ms = max(1, (deadline_ns - self.station.runtime.now_ns()) // MILLISECOND_NS)
         try:
             upload = self.station.device.reacquire(self._image, timeout_ms=left_ms)
@@ -137,16 +163,3 @@ class HostProgram:
             return
         if upload is not None:
             self.station.remark("uploaded")
-
-
-def describe(error: DeviceError | Trouble) -> str:
-    """Return in a few words what a host sees of an error."""
-    if isinstance(error, Trouble):
-        return error.saw
-    if isinstance(error, DeviceTimeoutError):
-        return f"time-out of {error.operation}"
-    if isinstance(error, NoDeviceError):
-        return "device gone"
-    if isinstance(error, StalledError):
-        return f"stall of {error.operation}"
-    return f"{error.operation} {error.happened}"

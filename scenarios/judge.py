@@ -21,6 +21,7 @@ RECOVERED = "recovered"
 LOCKED_UP = "locked_up"
 DEGRADED = "degraded"
 LEFT_ALONE = "left_alone"
+PASS = "pass"
 GOOD_ENDS = frozenset((RECOVERED, LEFT_ALONE))
 
 
@@ -55,6 +56,10 @@ class Row:
         simulated_ms: length of the run.
         unused_faults: faults that never triggered: the run then says nothing.
         violations: invariants that were broken.
+        original: what the real suite's own rule says, ``pass`` or ``fail: ...``; None where there
+            is no such rule, for an incident or a run with faults.
+        strict: what the strict rule found beyond it.
+        said: what the scenario had to say, its PASS line last.
     """
 
     incident: str
@@ -80,11 +85,30 @@ class Row:
     simulated_ms: float
     unused_faults: tuple[str, ...]
     violations: tuple[str, ...]
+    original: str | None = None
+    strict: tuple[str, ...] = ()
+    said: tuple[str, ...] = ()
 
     @property
     def is_good(self) -> bool:
-        """It ended well, the faults took effect and no invariant was broken."""
-        return self.verdict in GOOD_ENDS and not self.unused_faults and not self.violations
+        """It ended well by every rule that applies, and the faults took effect."""
+        return not self.reasons
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why it is not good, one a line; empty when it is."""
+        found = []
+        if self.original not in (None, PASS):
+            found.append(f"original rule: {self.original}")
+        found += [f"strict rule: {text}" for text in self.strict]
+        found += [
+            f"fault {text} never triggered: a fault that did nothing is a broken test"
+            for text in self.unused_faults
+        ]
+        found += [f"invariant broken: {text}" for text in self.violations]
+        if self.verdict not in GOOD_ENDS:
+            found.append(f"{self.verdict}: the host saw {self.host_saw} ({self.host_saw_in})")
+        return tuple(found)
 
     def as_dict(self) -> dict[str, Any]:
         """The row for JSON."""
@@ -168,7 +192,17 @@ def judge(facts: Facts, violations: tuple[str, ...]) -> Row:
         simulated_ms=_ms(facts.ended_ns),
         unused_faults=tuple(str(fault) for fault in facts.unused),
         violations=violations,
+        original=_original(facts),
+        strict=facts.performance.violations if facts.is_examined else (),
+        said=(*facts.said, *filter(None, (facts.performance.text,))),
     )
+
+
+def _original(facts: Facts) -> str | None:
+    if not facts.is_examined:
+        return None
+    failure = facts.performance.failure
+    return PASS if failure is None else f"fail: {failure}"
 
 
 def _answers(facts: Facts, onset_ns: int) -> list[tuple[int, int]]:
@@ -191,7 +225,7 @@ def _verdict(facts: Facts, serves: bool, answers: list[tuple[int, int]]) -> str:
 
 def _fault_text(facts: Facts) -> str:
     if facts.has_own_faults:
-        return facts.scenario.title
+        return facts.scenario.title or "nothing"
     return " + ".join(str(fault) for fault in facts.faults)
 
 

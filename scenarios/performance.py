@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from hw.errors import DeviceError
 from scenarios.contract import Examiner
-from scenarios.errors import Trouble
-from scenarios.host_program import describe
+from scenarios.errors import Trouble, describe
 from scenarios.scenario import Scenario
 from scenarios.station import Station
 

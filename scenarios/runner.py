@@ -9,7 +9,8 @@ from health import Policy
 from hw.boot import Image
 from hw.rx888 import Rx888
 from hw.trace import Recorder
-from scenarios import oracle
+from scenarios import oracle, registry
+from scenarios.contract import Examiner, WorldLedger
 from scenarios.errors import InputError
 from scenarios.facts import POSITIONS, Facts
 from scenarios.host_program import HostProgram
@@ -52,6 +53,7 @@ def run_episode(
     options: Options | None = None,
     parameters: dict[str, int] | None = None,
     look_interval_ms: int = 0,
+    is_strict: bool | None = None,
 ) -> Episode:
     """Run a scenario in a world of its own, and what a station does after it.
 
@@ -65,6 +67,8 @@ def run_episode(
         options: the bench's knobs.
         parameters: of the scenario's function, over those that it draws.
         look_interval_ms: how often the chip is looked at for a picture; 0 is never.
+        is_strict: apply the strict rule and let the device show afterwards that it serves; by
+            default to the real suite's scenarios without faults.
 
     Raises:
         InputError: the scenario does not run on this firmware, or there is no such position.
@@ -80,6 +84,8 @@ def run_episode(
     drawn = {**scenario.draw(random), **(parameters or {})}
     armed = scenario.faults(random) if faults is None else tuple(faults)
     chosen = Policy.preset(policy) if isinstance(policy, str) else policy
+    if is_strict is None:
+        is_strict = not armed and scenario in registry.suite()
     trace = Recorder()
     with BenchWorld(
         release,
@@ -94,7 +100,7 @@ def run_episode(
         world.run_until(world.now_ns + uptime_us * 1_000)
         if look_interval_ms:
             Probe(world, look_interval_ms)
-        facts = _run(world, scenario, drawn, chosen, position, faults is None, trace)
+        facts = _run(world, scenario, drawn, chosen, position, faults is None, is_strict, trace)
     return Episode(facts, judge(facts, oracle.check(facts)))
 
 
@@ -105,29 +111,33 @@ def _run(
     policy: Policy,
     position: str,
     has_own_faults: bool,
+    is_strict: bool,
     trace: Recorder,
 ) -> Facts:
     runtime = WorldRuntime(world)
     image = Image.parse(world.image)
     device = Rx888.open(get_backend(world), runtime, image=image)
-    if position == "host":
-        supervisor = Supervisor(device, runtime, policy, image, trace)
-        station = Station(device, runtime, trace, supervisor.tell)
-        program = HostProgram(station, scenario, image, lambda: supervisor.is_busy)
+    release = world.revision.name
+    supervisor = Supervisor(device, runtime, policy, image, trace) if position == "host" else None
+    examiner = Examiner(release, device, WorldLedger(world, supervisor)) if is_strict else None
+    if supervisor is not None:
+        station = Station(device, runtime, trace, supervisor.tell, image)
+        program = HostProgram(station, scenario, image, lambda: supervisor.is_busy, examiner)
         supervisor.start()
         report = program.run(parameters)
         ended_ns = world.now_ns
         supervisor.stop()
     else:
-        station = Station(device, runtime, trace)
-        report = HostProgram(station, scenario, image).run(parameters)
+        station = Station(device, runtime, trace, image=image)
+        program = HostProgram(station, scenario, image, None, examiner)
+        report = program.run(parameters)
         ended_ns = world.now_ns
     armed = [] if world.injector is None else world.injector.armed
     triggered = [(at_ns, item.fault) for item in armed for at_ns in item.triggered_ns]
     return Facts(
         scenario=scenario,
         parameters=parameters,
-        firmware=world.revision.name,
+        firmware=release,
         policy=policy,
         position=position,
         seed=world.seed,
@@ -142,6 +152,9 @@ def _run(
         uploads=world.programs.total - 1,
         onset_ns=station.onset_ns,
         report=report,
+        performance=program.performance,
+        is_examined=is_strict,
+        said=tuple(station.said),
         trace=trace,
         ended_ns=ended_ns,
     )

@@ -44,10 +44,12 @@ class Options:
     application_enumeration_ms: Annotated[
         int, "usbmon capture: about 430 ms from the last firmware byte to a configured device"
     ] = 400
-    i2c_byte_read_ns: Annotated[
-        int, "4 bytes of 9 bits at 400 kHz and the bus conditions (the firmware's notes say 300 us)"
-    ] = 100_000
-    i2c_byte_write_ns: Annotated[int, "3 bytes of 9 bits at 400 kHz"] = 75_000
+    i2c_byte_ns: Annotated[int, "9 bits at 400 kHz; a write has 2 bytes more, a read 3"] = 22_500
+    i2c_conditions_ns: Annotated[
+        int,
+        "assumed: start, stop and restart of a transfer (the firmware's notes say 300 us for a "
+        "read of one byte)",
+    ] = 10_000
     pll_lock_ms: Annotated[int, "seen on hardware: lock typically takes 1 to 10 ms"] = 2
     stack_free_bytes: Annotated[
         int, "seen on hardware: the console's `stack` shows 1248 to 1312 of 2048 bytes free"
@@ -55,6 +57,23 @@ class Options:
     usb_speed: Annotated[
         str, "seen on hardware: the board runs at super speed; high and full are a slower port's"
     ] = "super"
+    vco_min_hz: Annotated[int, "Si5351 data sheet: the VCO runs from 600 to 900 MHz"] = 600_000_000
+    vco_max_hz: Annotated[int, "Si5351 data sheet: the VCO runs from 600 to 900 MHz"] = 900_000_000
+    unprogrammed_pll_reports_loss: Annotated[
+        bool, "judgement: what the LOL bits read before the first programming is not known"
+    ] = True
+    tuner_fitted: Annotated[
+        bool, "RunApplication.c: without the tuner's acknowledge the hardware code is 00"
+    ] = True
+    shutdown_stops_clock: Annotated[
+        bool,
+        "judgement: the ADC's clock output, which clocks the GPIF, sleeps with it; authors of the "
+        "tests report no data in one place and no effect in another",
+    ] = True
+    sample_counter: Annotated[
+        bool, "none: samples count what the ADC has made, so that every loss shows"
+    ] = False
+    tone_hz: Annotated[int, "none: the tone that the HF antenna receives"] = 10_000_000
     packet_ns: Annotated[
         int, "published measurements: bulk at about 400 MB/s in practice, 1024 bytes a packet"
     ] = 2_560

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 from zlib import crc32
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 class Stream:
@@ -26,6 +31,10 @@ class Stream:
     def many_below(self, bound: int, count: int) -> list[int]:
         """Draw ``count`` integers in [0, bound): the same that as many :meth:`below` would give."""
         return [(raw >> 32) * bound >> 32 for raw in self._raw(count).tolist()]
+
+    def raw(self, count: int) -> NDArray[np.uint64]:
+        """Draw ``count`` words of 64 random bits."""
+        return self._raw(count)
 
     def between(self, low: int, high: int) -> int:
         """Draw an integer in [low, high], both ends included."""

@@ -5,8 +5,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import click
+from click.shell_completion import CompletionItem
+
 from health import Policy
 from health.errors import PolicyError
+from hw.boot import Image
+from hw.bus import Selector
+from hw.guard import Acknowledgement, Authority, HostState, Operation, RiskMode, Target
+from scenarios.errors import InputError, not_known
 
 
 def policy(text: str) -> Policy:
@@ -24,3 +31,56 @@ def policy(text: str) -> Policy:
     if path.is_dir():
         raise PolicyError("readable-file", "this is a folder, not a policy file", source=text)
     return Policy.load(path)
+
+
+def authority(
+    risk_mode: str, acknowledged: tuple[str, ...], host_state: str, selector: Selector
+) -> Authority:
+    """Return what the guard is told.
+
+    Args:
+        risk_mode: of :class:`hw.guard.RiskMode`.
+        acknowledged: labels of operations, each acknowledged for the selected device.
+        host_state: of :class:`hw.guard.HostState`.
+        selector: which device.
+
+    Raises:
+        InputError: there is no such operation.
+    """
+    operations = {item.label: item for item in Operation}
+    target = Target("usb", selector.label)
+    acknowledgements = []
+    for label in acknowledged:
+        if label not in operations:
+            raise not_known("operation", label, operations)
+        acknowledgements.append(Acknowledgement(operations[label], target))
+    return Authority(RiskMode(risk_mode), frozenset(acknowledgements), HostState(host_state))
+
+
+def image(path: Path | None) -> Image | None:
+    """Return the firmware image in a file; None for no file.
+
+    Raises:
+        InputError: it cannot be read.
+        ImageError: it is not one.
+    """
+    if path is None:
+        return None
+    try:
+        return Image.parse(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+
+
+def complete_scenario(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Complete a scenario's name in a shell."""
+    del context, parameter
+    from scenarios.registry import SCENARIOS
+
+    return [
+        CompletionItem(name, help=item.summary)
+        for name, item in SCENARIOS.items()
+        if name.startswith(incomplete)
+    ]

@@ -22,9 +22,9 @@ def command(calls: bool, as_json: bool) -> None:
         output.print_json(found)
         return
     _heading("Scenarios")
-    made = output.table("name", "incident", "firmware", "what happens")
-    for item in found["scenarios"]:
-        made.add_row(item["name"], item["incident"], item["firmware"], item["summary"])
+    made = output.table("name", "group", "incident", "firmware", "what happens")
+    for item in sorted(found["scenarios"], key=lambda item: str(item["group"])):
+        made.add_row(*(item[name] for name in ("name", "group", "incident", "firmware", "summary")))
     output.print_table(made)
     _heading("Firmware")
     click.echo("  " + ", ".join(found["firmware"]))
@@ -70,11 +70,13 @@ def document(calls: bool) -> dict[str, Any]:
         "scenarios": [
             {
                 "name": item.name,
+                "group": item.group,
                 "incident": item.incident,
                 "summary": item.summary,
                 "firmware": item.firmware,
                 "firmwares": list(item.firmwares),
                 "is_legal": item.is_legal,
+                "needs_world": item.needs_world,
             }
             for item in SCENARIOS.values()
         ],

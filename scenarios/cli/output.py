@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,6 +74,29 @@ class Progress:
         """Show a new state."""
         if self.is_shown:
             click.echo(f"\r{self.what}: {done} of {of}", err=True, nl=done == of)
+
+
+@contextmanager
+def progress_bar(what: str, total: int) -> Iterator[Callable[[str], None]]:
+    """Show a bar on standard error while something is done; on a terminal only.
+
+    Args:
+        what: is being done.
+        total: how many steps it has.
+
+    Yields:
+        To be called after each step, with the name of the next one.
+    """
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+
+    with Bar(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task(what, total=total)
+
+        def step(following: str) -> None:
+            bar.update(task, advance=1, description=following or what)
+
+        yield step
 
 
 def writable_folder(path: Path) -> Path:

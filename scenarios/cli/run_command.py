@@ -5,16 +5,39 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from click.shell_completion import CompletionItem
 
 from scenarios.cli.codes import CHECK_FAILED, OK
 
-SCHEMA = "fx3loop.run/1"
-LOOK_INTERVAL_MS = 10
+STANDARD_OUTPUT = Path("-")
+FILE = click.Path(path_type=Path)
+
+
+WORLD_ONLY = {
+    "policy": "a device runs its firmware's own",
+    "position": "supervising a device is another command's affair",
+    "faults": "nothing can be injected into a device",
+    "options": "a device has no knobs",
+    "jobs": "there is one device",
+    "trace": "a device records nothing",
+    "plot": "a device records nothing",
+}
+"""Options that a real device cannot have, and why."""
+
+
+def _complete(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    from scenarios.cli.inputs import complete_scenario
+
+    return complete_scenario(context, parameter, incomplete)
 
 
 @click.command("run")
-@click.argument("name")
-@click.option("--firmware", metavar="R", help="Firmware; by default the one that had it.")
+@click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=_complete)
+@click.option("--all", "is_all", is_flag=True, help="Every scenario.")
+@click.option("-k", "pattern", metavar="PATTERN", help="Those whose name contains or matches it.")
+@click.option("--firmware", metavar="R", help="Firmware; by default each scenario's own.")
 @click.option(
     "--policy", default="reference", show_default=True, metavar="P|FILE", help="Preset or TOML."
 )
@@ -30,72 +53,134 @@ LOOK_INTERVAL_MS = 10
     "--fault", "faults", multiple=True, metavar="SPEC", help="Instead of the scenario's own."
 )
 @click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help="A bench knob.")
-@click.option("--trace", type=click.Path(path_type=Path), help="Chrome JSON for Perfetto.")
-@click.option("--plot", type=click.Path(path_type=Path), help="Timeline as PNG, SVG or PDF.")
-@click.option("--json", "as_json", is_flag=True, help="Print the row as JSON.")
+@click.option("--expected", metavar="FILE|none", help="Known failures, instead of the built-in.")
+@click.option(
+    "-j", "--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes."
+)
+@click.option("--junit", type=FILE, help="Results as JUnit XML.")
+@click.option(
+    "--tap",
+    type=FILE,
+    is_flag=False,
+    flag_value=STANDARD_OUTPUT,
+    metavar="[FILE]",
+    help="Results as TAP, on standard output without a file.",
+)
+@click.option("--trace", type=FILE, help="Chrome JSON for Perfetto, of one NAME.")
+@click.option("--plot", type=FILE, help="Timeline as PNG, SVG or PDF, of one NAME.")
+@click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
+@click.option(
+    "--target",
+    type=click.Choice(["world", "usb"]),
+    default="world",
+    show_default=True,
+    help="A simulated world each, or a real device.",
+)
+@click.option(
+    "--risk",
+    type=click.Choice(["safe", "standard", "aggressive"]),
+    default="safe",
+    show_default=True,
+    help="For a real device: the guard's risk mode.",
+)
+@click.option(
+    "--acknowledge", multiple=True, metavar="OPERATION", help="... an operation, such as reset."
+)
+@click.option(
+    "--host-state",
+    type=click.Choice(["unknown", "normal"]),
+    default="unknown",
+    show_default=True,
+    help="... what is known of this host.",
+)
+@click.option("--serial", metavar="DIGITS", help="... which one, by its serial number.")
+@click.option("--image", type=FILE, help="... firmware to upload to its boot ROM.")
 @click.pass_context
 def command(
     context: click.Context,
-    name: str,
+    names: tuple[str, ...],
+    is_all: bool,
+    pattern: str | None,
     firmware: str | None,
     policy: str,
     position: str,
     seed: int,
     faults: tuple[str, ...],
     options: tuple[str, ...],
+    expected: str | None,
+    jobs: int,
+    junit: Path | None,
+    tap: Path | None,
     trace: Path | None,
     plot: Path | None,
     as_json: bool,
+    target: str,
+    risk: str,
+    acknowledge: tuple[str, ...],
+    host_state: str,
+    serial: str | None,
+    image: Path | None,
 ) -> None:
-    """Run the scenario NAME once and say what happened.
+    """Run scenarios and say what happened: each NAME, or --all, or those that -k chooses.
 
-    Ends with 0 when the device serves in the end, unharmed or recovered, and with 1 when it does
-    not, when a hung thread is left in it, or when a fault never triggered.
+    A run is good when the device serves in the end, unharmed or recovered, and every rule holds:
+    the original test's, the strict one of the firmware's contract, and the invariants. Ends with 0
+    when all are good or expected to fail, else with 1.
 
     A fault reads kind:field=value,field=value; see "fx3loop list".
     """
-    from scenarios import option_text, registry
-    from scenarios.cli import inputs, output
-    from scenarios.cli.story import print_story
-    from scenarios.runner import run_episode
+    if not names and not is_all and pattern is None:
+        raise click.UsageError("which scenario? Give a NAME, --all or -k PATTERN; see fx3loop list")
+    is_one = len(set(names)) == 1 and not is_all and pattern is None
+    if (trace or plot) and not is_one:
+        raise click.UsageError("--trace and --plot are for one NAME")
+    if as_json and tap == STANDARD_OUTPUT:
+        raise click.UsageError("--json and --tap both want standard output; give --tap a file")
+    if target == "usb":
+        for name in ("policy", "position", "faults", "options", "jobs", "trace", "plot"):
+            if context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT:
+                word = name.removesuffix("s") if name in ("faults", "options") else name
+                raise click.UsageError(f"--{word} needs a world: {WORLD_ONLY[name]}")
+    from scenarios import expected as known_failures
+    from scenarios import option_text, registry, selection
+    from scenarios.cli import inputs, output, results_text
+    from scenarios.cli.running import Bench, Device, run_device, run_one, run_worlds
+    from scenarios.results import is_failure
     from sim.faults import Fault
 
-    scenario = registry.find(name)
-    chosen = inputs.policy(policy)
-    knobs = option_text.parse(options)
-    injected = tuple(Fault.parse(text) for text in faults) or None
-    output.writable_file(trace)
-    output.writable_picture(plot)
-    episode = run_episode(
-        scenario,
-        firmware=firmware,
-        policy=chosen,
+    if tap is not None and str(tap) in registry.SCENARIOS:
+        raise click.UsageError(f"--tap {tap}: that is a scenario; write --tap=- or --tap FILE")
+    chosen = selection.choose(names, is_all=is_all, pattern=pattern, firmware=firmware)
+    bench = Bench(
+        policy=inputs.policy(policy),
         position=position,
         seed=seed,
-        faults=injected,
-        options=knobs,
-        look_interval_ms=LOOK_INTERVAL_MS if trace or plot else 0,
+        faults=tuple(Fault.parse(text) for text in faults) or None,
+        options=option_text.parse(options),
+        jobs=jobs,
     )
-    row = episode.row
-    if as_json:
-        output.print_json({"schema": SCHEMA, "row": row.as_dict()})
+    if expected == "none" or faults:
+        expectations = known_failures.Expectations()
     else:
-        print_story(row)
-    if trace is not None:
-        from scenarios import trace_file
-
-        with output.Writing(trace):
-            trace_file.write([episode], trace)
-    if plot is not None:
-        from scenarios import plots
-
-        with output.Writing(plot):
-            plots.write([episode], plot)
-    for text in row.unused_faults:
-        click.echo(
-            f"fx3loop: fault {text} never triggered: a fault that did nothing is a broken test",
-            err=True,
-        )
-    for text in row.violations:
-        click.echo(f"fx3loop: invariant broken: {text}", err=True)
-    context.exit(OK if row.is_good else CHECK_FAILED)
+        known = Path(expected) if expected else known_failures.BUILT_IN
+        expectations = known_failures.load(known, registry.SCENARIOS)
+    tap_file = None if tap == STANDARD_OUTPUT else tap
+    for path in (junit, tap_file, trace):
+        output.writable_file(path)
+    output.writable_picture(plot)
+    if target == "usb":
+        device = Device.of(risk, acknowledge, host_state, serial, inputs.image(image), seed)
+        results = run_device(chosen, device, firmware, expectations)
+    elif is_one:
+        results = [run_one(chosen[0], bench, expectations, trace, plot)]
+    else:
+        results = run_worlds(chosen, bench, expectations)
+    results_text.report(
+        results,
+        is_one=is_one,
+        as_json=as_json,
+        as_tap=tap == STANDARD_OUTPUT,
+        junit=junit,
+        tap=tap_file,
+    )
+    context.exit(CHECK_FAILED if is_failure(results) else OK)

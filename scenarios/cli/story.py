@@ -23,6 +23,8 @@ def print_story(row: Row) -> None:
         "detected by": detected(row),
         "remedies": ", ".join(map(str, row.remedies)) or "none",
         "serves after": serving(row) + _uploads(row.uploads),
+        "original": row.original or "",
+        "strict": "; ".join(row.strict) or ("holds" if row.original is not None else ""),
         "verdict": row.verdict,
         "simulated": seconds(row.simulated_ms),
     }

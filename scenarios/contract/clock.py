@@ -48,11 +48,12 @@ class Clock:
         self.control: int | None = None
         self.is_locked: bool | None = None
         self.rate_hz = 0
-        self.may_be_asleep = True
+        # The firmware boots with the converter awake (word 0x0800, RunApplication.c).
+        self.may_be_asleep = False
 
     def forget(self) -> None:
         """Somebody else may have changed it."""
-        self.__init__()  # type: ignore[misc]
+        self.set(None)
 
     def set(self, frequency_hz: int | None) -> None:
         """STARTADC was served; None when it is not known with what."""

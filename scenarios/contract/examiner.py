@@ -64,10 +64,9 @@ class Examiner:
     def end(self) -> tuple[str, ...]:
         """End the scenario: take a sample, and return what was wrong since the last end."""
         self._sample()
-        scenario = self._scenario
-        self._scenario = None
-        if scenario is not None:
-            self._tell(self._judge_remedies(scenario))
+        if self._scenario is not None:
+            self._tell(self._judge_remedies(self._scenario))
+            self._scenario = None
         found = self._found
         if self._left_out:
             found.append(f"and {self._left_out} more")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from scenarios.supervision import Supervisor
 from sim.world import BenchWorld
 
 
@@ -24,20 +25,25 @@ class WorldLedger:
 
     Args:
         world: what it watches.
+        supervisor: who recovers the device from the host, or None.
     """
 
-    def __init__(self, world: BenchWorld) -> None:
+    def __init__(self, world: BenchWorld, supervisor: Supervisor | None = None) -> None:
         self._world = world
+        self._supervisor = supervisor
 
     def remedies_since(self, at_ns: int) -> tuple[tuple[int, int], ...]:
         """See :meth:`Ledger.remedies_since`."""
         found: list[tuple[int, int]] = []
+        if self._supervisor is not None:
+            remedies = self._supervisor.remedies
+            found = [(item.at_ns, int(item.level)) for item in remedies if item.at_ns >= at_ns]
         for program in reversed(self._world.programs):
             for remedy in reversed(program.remedies_applied):
                 if remedy[0] < at_ns:
-                    return tuple(reversed(found))
+                    return tuple(sorted(found))
                 found.append(remedy)
-        return tuple(reversed(found))
+        return tuple(sorted(found))
 
     def resets_since(self, at_ns: int) -> tuple[tuple[int, str], ...]:
         """See :meth:`Ledger.resets_since`."""

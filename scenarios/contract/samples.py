@@ -44,7 +44,7 @@ def judge_fields(belief: Belief, terms: Terms, stats: Stats) -> Iterator[str]:
 def judge_stream(belief: Belief, stats: Stats, exchange: Exchange) -> Iterator[str]:
     """Yield what is wrong with GPIF state, DMA count and PIB errors; learn what they tell."""
     stream = belief.stream
-    yield from stream.judge_state(stats)
+    yield from stream.judge_state(stats, exchange)
     yield from stream.judge_count(stats, belief.last, exchange)
     yield from stream.judge_pib(stats, belief.last, exchange)
 

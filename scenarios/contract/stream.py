@@ -25,6 +25,8 @@ MILLISECOND_NS = 1_000_000
 SECOND_NS = 1_000_000_000
 STOP_SLACK_NS = 5 * MILLISECOND_NS
 """An OUT request returns before it is served; so long its effect may take (USBHandler.c: 1 ms)."""
+PREFLIGHT_NS = 1 * MILLISECOND_NS
+"""STARTFX3 reads the clock generator twice before it ends the session before it."""
 RACE_NS = 50 * MILLISECOND_NS
 """A recovery and a request so near to each other may have met halfway: both write the same
 objects from two threads (RunApplication.c, USBHandler.c)."""
@@ -80,13 +82,14 @@ class Stream:
         self.changed_ns = (0, 0)
         self.pib_excused = True
         self.is_read_unseen = False
+        self._may_wait_in_reset = False
         self._count = Count.UNKNOWN
         self._count_floor = 0
         self._frozen_count: int | None = None
         self._may_drop = False
         self._is_certain = False
         self._is_pressured = True
-        self._was_pressured = True
+        self._was_pressured = False
         self._was_read = False
         self._received_bytes = 0
         self._rate_hz = 0
@@ -102,6 +105,7 @@ class Stream:
         self._count = Count.UNKNOWN
         self._count_floor = 0
         self._is_certain = False
+        self._may_wait_in_reset = True
         self.pib_excused = True
 
     def doubt_clock(self) -> None:
@@ -111,7 +115,7 @@ class Stream:
 
     def start(self, began_ns: int, ended_ns: int) -> None:
         """STARTFX3 was accepted."""
-        self._end_session(ended_ns)
+        self._end_session(ended_ns + PREFLIGHT_NS)
         self.changed_ns = (began_ns, ended_ns)
         self.phase = Phase.RUNNING
         self._count = Count.GROWING
@@ -119,7 +123,6 @@ class Stream:
         self._may_drop = False
         self._is_certain = self.clock.runs
         self._rate_hz = self.clock.rate_hz
-        self._was_pressured = self._is_pressured
         self._is_pressured = self.is_read_unseen
         self._was_read = self.is_read_unseen
         self._received_bytes = 0
@@ -140,21 +143,23 @@ class Stream:
         else:
             self.states = STOPPED_STATES
         self.phase = Phase.STOPPED
+        self._may_wait_in_reset = False
         self._count = Count.ZERO
 
     def change_clock(self, began_ns: int, ended_ns: int) -> None:
         """STARTADC, before its clock is believed: it disables a state machine that left RESET."""
         self._end_session(ended_ns)
+        is_new = self._is_new(began_ns)
         self.changed_ns = (began_ns, ended_ns)
         if self.phase is Phase.STOPPED:
             disabled = DISABLED if self.states & STOPPED_STATES else frozenset()
             waiting = STARTING_STATES if GpifState.RESET in self.states else frozenset()
             self.states = disabled | waiting
-        elif self._runs_for_certain:
+        elif self._runs_for_certain and not self._is_slow_to_start and not is_new:
             self.phase = Phase.STOPPED
             self.states = DISABLED
         else:
-            # Without a clock it may stand in RESET, and is then not stopped.
+            # It may stand in RESET still, and is then not stopped.
             self.forget()
         if self._count is Count.GROWING:
             self._count, self._frozen_count = Count.FROZEN, None
@@ -175,7 +180,7 @@ class Stream:
         if received > exchange.asked_bytes:
             yield f"a read of {exchange.asked_bytes} bytes returned {received}"
         if self.phase is Phase.STOPPED:
-            if received and began_ns >= self.changed_ns[1] + STOP_SLACK_NS:
+            if received and not self._is_new(began_ns):
                 yield f"{received} bytes came though no stream runs"
             return
         if self.phase is Phase.UNKNOWN:
@@ -201,7 +206,7 @@ class Stream:
 
     # ------------------------------------------------------------ what GETSTATS tells
 
-    def judge_state(self, stats: Stats) -> Iterator[str]:
+    def judge_state(self, stats: Stats, exchange: Exchange) -> Iterator[str]:
         """Judge the GPIF state, and learn from it."""
         state = stats.gpif_state
         if self.phase is Phase.UNKNOWN:
@@ -212,8 +217,8 @@ class Stream:
             allowed = RUNNING_STATES
             if not self._is_certain:
                 allowed = allowed | STARTING_STATES | DISABLED
-            elif self._is_pressured or self._rate_hz < SLOW_RATE_HZ:
-                # A recovery passes through RESET and IDLE.
+            elif self._is_slow_to_start or self._is_new(exchange.began_ns):
+                # A recovery passes through RESET and IDLE, as START does.
                 allowed = allowed | STARTING_STATES
         if state not in allowed:
             expected = " or ".join(map(str, sorted(allowed)))
@@ -268,14 +273,15 @@ class Stream:
             self._overflow_was_seen = self._overflow_was_seen or grown > 0
         elif self._has_overflowed(exchange):
             self._overflow_was_seen = True
-        self.pib_excused = self.phase is Phase.UNKNOWN or (
-            self.phase is Phase.RUNNING and (self._is_pressured or not self._is_certain)
-        )
+        # An overflow just before a request may be counted a little after the sample behind it.
+        is_late = self.pib_excused and self._is_new(exchange.began_ns)
+        is_open = self.phase is Phase.RUNNING and (self._is_pressured or not self._is_certain)
+        self.pib_excused = is_late or is_open or self.phase is Phase.UNKNOWN
 
     @property
     def may_recover(self) -> bool:
-        """Level 1 may have acted in this session or at its beginning: the ring was full."""
-        return self._is_pressured or self._was_pressured
+        """Level 1 may have met the last request: the ring of the session before may be full."""
+        return self._was_pressured
 
     # ------------------------------------------------------------ internals
 
@@ -283,9 +289,19 @@ class Stream:
     def _runs_for_certain(self) -> bool:
         return self.phase is Phase.RUNNING and self._is_certain
 
+    @property
+    def _is_slow_to_start(self) -> bool:
+        return self._is_pressured or self._rate_hz < SLOW_RATE_HZ
+
+    def _is_new(self, at_ns: int) -> bool:
+        """The request before was served so lately that its effect may not show yet."""
+        return at_ns < self.changed_ns[1] + STOP_SLACK_NS
+
     def _learn(self, stats: Stats) -> None:
         state = stats.gpif_state
-        is_off = stats.clk0_on is False and state == GpifState.RESET
+        # A stream that was started without a clock stands in RESET too, and goes on with one.
+        is_reset = state == GpifState.RESET and not self._may_wait_in_reset
+        is_off = stats.clk0_on is False and is_reset
         is_idle = state == GpifState.IDLE and stats.dma_count == 0
         if state == GPIF_DISABLED or is_off or is_idle:
             self.phase = Phase.STOPPED
@@ -304,6 +320,9 @@ class Stream:
         self._press(now_ns)
         if self.phase is not Phase.STOPPED:
             self._ran_until_ns = now_ns
+        is_full = self.phase is Phase.RUNNING and (self._is_pressured or not self._is_certain)
+        is_near = self._was_pressured and now_ns < self.changed_ns[1] + RACE_NS
+        self._was_pressured = self.phase is Phase.UNKNOWN or is_full or is_near
 
     def _has_overflowed(self, exchange: Exchange) -> bool:
         """Nobody read for so long that the ring of this session must have overflowed."""

@@ -41,6 +41,7 @@ SCENARIO = Scenario(
     run=cold_start,
     summary="the first buffer never comes: EP0 lives, and no STOP and START mends it",
     incident="F25",
+    group="incidents",
     title="no first buffer",
     firmware="fw-2.3",
     rate_hz=RATE_HZ,

@@ -55,6 +55,7 @@ SCENARIO = Scenario(
     run=main_death,
     summary="HANGMAIN in the middle of a stream: all goes on, but nobody watches any more",
     incident="HANGMAIN",
+    group="incidents",
     title="main thread dies",
     firmware="fw-2.3",
     firmwares=("fw-2.3", "reference"),

@@ -48,6 +48,7 @@ SCENARIO = Scenario(
     run=paused_reader,
     summary="a program reads nothing for 10 s and then reads on: legal, and looks like a wedge",
     incident="F6",
+    group="incidents",
     title="reader pauses 10 s",
     firmware="fw-2.3",
     rate_hz=RATE_HZ,

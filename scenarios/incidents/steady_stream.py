@@ -39,6 +39,7 @@ SCENARIO = Scenario(
     run=steady_stream,
     summary="a stream of 64 MS/s, read for 20 s: what faults are injected into",
     incident="",
+    group="incidents",
     title="nothing",
     firmware="fw-2.3",
     rate_hz=RATE_HZ,

@@ -58,6 +58,7 @@ SCENARIO = Scenario(
     run=stop_start_cycle,
     summary="START, a late read, STOP, five times: the first firmware wedges by itself",
     incident="F1",
+    group="incidents",
     title="stop-start wedge",
     firmware="original",
     rate_hz=RATE_HZ,

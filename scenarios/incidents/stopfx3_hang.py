@@ -71,6 +71,7 @@ SCENARIO = Scenario(
     run=rapid_start_stop,
     summary="50 x START, 1 ms, STOP, 1 ms: the USB thread hangs inside one of the STOPs",
     incident="F16",
+    group="incidents",
     title="hang in STOPFX3",
     firmware="fw-2.2",
     rate_hz=RATE_HZ,

@@ -27,6 +27,7 @@ from fractions import Fraction
 from sim.chip import flow_future
 from sim.chip.flow_engine import Engine
 from sim.chip.flow_machine import WAITS
+from sim.chip.flow_origins import Origins
 from sim.chip.flow_ring import Ring
 from sim.chip.flow_steady import Steady
 from sim.chip.gpif import THREAD_OF_STATE, GpifState, GpifTable
@@ -76,7 +77,9 @@ class Flow:
         "_glance_ns",
         "_leaves_debris",
         "_loaded",
+        "_origins",
         "_stretch",
+        "packet_samples",
     )
 
     def __init__(
@@ -102,6 +105,8 @@ class Flow:
             raise ValueError(f"{buffer_words} words are not whole packets of {packet_bytes} bytes")
         if packet_ns < 1:
             raise ValueError(f"a packet takes time, not {packet_ns} ns")
+        self.packet_samples = packet_bytes // _WORD_BYTES
+        """Samples in a packet."""
         self._loaded = False
         self._leaves_debris = forced_stop_leaves_debris
         self._glance_ns = -1
@@ -109,9 +114,11 @@ class Flow:
         self._stretch: Steady | None = None
         self._before = 0
         """Buffers committed before the closed form that was glanced at last."""
+        self._origins = Origins()
         self._engine = Engine(
             table,
             Ring(buffer_count, buffer_words, wrong_producer_stalls),
+            self._origins,
             buffer_packets=packets,
             packet_ns=packet_ns,
             steady=steady,
@@ -184,9 +191,11 @@ class Flow:
         The packet on the wire is dropped too; what the host has asked for stays asked for.
         """
         self._settle(t_ns)
-        self._engine.ring.reset()
+        engine = self._engine
+        engine.ring.reset()
         self._drop_packet()
-        self._engine.packet = 0
+        engine.packet = 0
+        self._origins.drop(engine.delivered * self.packet_samples)
 
     def fail(self, t_ns: int) -> None:
         """A DMA hardware error: every socket of the channel is disabled, the consumer's too.
@@ -340,6 +349,24 @@ class Flow:
         """0x1005 after a word lost on thread 0, 0x1006 on thread 1; 0 before the first."""
         self._look(t_ns)
         return self._engine.pib_code
+
+    def samples_taken(self, t_ns: int) -> int:
+        """Samples that the ADC has made ever, taken or not: edges of the sample clock."""
+        return self._origins.samples_before + self._engine.clock.edge_at(t_ns)
+
+    def sources(self, t_ns: int, first_packet: int, samples: int) -> list[tuple[int, int]]:
+        """Where delivered samples come from, in runs without a loss.
+
+        Args:
+            t_ns: not before their delivery.
+            first_packet: number of the packet that they begin with, ever.
+            samples: how many.
+
+        Returns:
+            (place of the first among all that the ADC has made, from 0; how many) of each run.
+        """
+        self._look(t_ns)
+        return self._origins.of(first_packet * self.packet_samples, samples)
 
     # Predictions: hold until the next operation.
 

@@ -12,6 +12,7 @@ from fractions import Fraction
 
 from sim.chip.flow_clock import NEVER_NS
 from sim.chip.flow_machine import LOAD_STATE, READ_STATE, WAIT_STATE, WAITS, Machine
+from sim.chip.flow_origins import Origins
 from sim.chip.flow_ring import Ring
 from sim.chip.flow_steady import Steady
 from sim.chip.gpif import PIB_ERROR_OF_THREAD, THREAD_OF_STATE, GpifTable
@@ -44,6 +45,7 @@ class Engine(Machine):
         self,
         table: GpifTable,
         ring: Ring,
+        origins: Origins,
         *,
         buffer_packets: int,
         packet_ns: int,
@@ -51,7 +53,7 @@ class Engine(Machine):
         laps: bool,
         bulk: bool,
     ) -> None:
-        super().__init__(table, ring)
+        super().__init__(table, ring, origins)
         self.buffer_packets = buffer_packets
         self.packet_ns = packet_ns
         self.steadies, self.laps, self.bulk = steady, laps, bulk
@@ -75,6 +77,7 @@ class Engine(Machine):
         for name in _FIELDS:
             setattr(twin, name, getattr(self, name))
         twin.ring = self.ring.copy()
+        twin.origins = None
         return twin
 
     def set_clock(self, t_ns: int, rate_hz: Fraction | int | None) -> None:
@@ -181,6 +184,9 @@ class Engine(Machine):
         thread = THREAD_OF_STATE[self.state]
         self.steady = Steady(self.clock, first_edge, thread, self.delivered, geometry)
         self.steady.limit(self.asked)
+        if self.origins is not None:
+            # No words yet, but the next one may not follow upon the last.
+            self.origins.pushed(self.ring.place(thread), self.edge + 1, 0)
         return True
 
     def _leave_steady(self, steady: Steady, t_ns: int) -> None:
@@ -196,6 +202,9 @@ class Engine(Machine):
         ring.words[thread] = (word + 1) % self.buffer_words
         filled = steady.filled(t_ns)
         ring.set_filled(ring.consumed + filled)
+        if self.origins is not None:
+            words = (ring.consumed + filled) * self.buffer_words + ring.words[thread]
+            self.origins.goes_on(words, self.edge + 1)
         sent = steady.sent(t_ns)
         self.delivered = steady.delivered + sent
         if sent:
@@ -226,6 +235,9 @@ class Engine(Machine):
         self.delivered += (laps + 1) * self.buffer_packets - self.packet - 1
         self.delivered_ns = self.packet_end_ns - self.packet_ns
         self.packet = self.buffer_packets - 1
+        if self.origins is not None:
+            place = (ring.consumed + 2 * ring.depth) * self.buffer_words
+            self.origins.lapped(place, release_ns, lap_ns, self.clock, self.buffer_words)
         ring.consumed += laps
         ring.set_filled(ring.consumed + 2 * ring.depth)
         self.pib_errors += laps

@@ -11,6 +11,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from sim.chip.flow_clock import STOPPED, SampleClock
+from sim.chip.flow_origins import Origins
 from sim.chip.flow_ring import Ring
 from sim.chip.gpif import (
     LOAD_STATES,
@@ -61,6 +62,7 @@ class Machine:
         "count",
         "edge",
         "moving",
+        "origins",
         "pib_code",
         "pib_errors",
         "ring",
@@ -69,7 +71,7 @@ class Machine:
         "trigger",
     )
 
-    def __init__(self, table: GpifTable, ring: Ring) -> None:
+    def __init__(self, table: GpifTable, ring: Ring, origins: Origins) -> None:
         check_table(table)
         self.rows = table.successors
         self.ring = ring
@@ -85,9 +87,13 @@ class Machine:
         self.trigger = False
         self.pib_errors = 0
         self.pib_code = 0
+        self.origins: Origins | None = origins
+        """Where each pushed word came from; a copy that looks ahead keeps none."""
 
     def set_clock(self, t_ns: int, rate_hz: Fraction | int | None) -> None:
-        """A new anchor, or no edges at all."""
+        """A new anchor, or no edges at all; the edges up to ``t_ns`` are applied."""
+        if self.origins is not None:
+            self.origins.clock_ends(self.edge)
         self.clock = STOPPED if rate_hz is None else SampleClock(t_ns, rate_hz)
         self.edge = 0
 
@@ -121,6 +127,8 @@ class Machine:
         self.count += edges
         thread = THREAD_OF_STATE[self.state]
         if self.ring.ready(thread):
+            if edges and self.origins is not None:
+                self.origins.pushed(self.ring.place(thread), edge - edges + 1, edges)
             self.ring.words[thread] += edges
         elif edges:
             self.pib_errors += edges
@@ -142,8 +150,10 @@ class Machine:
             if not self.ring.push(thread):
                 self.pib_errors += 1
                 self.pib_code = PIB_ERROR_OF_THREAD[thread]
-        elif state == _IDLE:
-            self.ring.at_idle()
+            elif self.origins is not None and self.ring.live:
+                self.origins.pushed(self.ring.last_place(thread), self.edge, 1)
+        elif state == _IDLE and self.ring.at_idle() and self.origins is not None:
+            self.origins.drop(self.origins.first_word)
 
     def loses_next(self) -> bool:
         """True where the next edge counts on in a read state without a buffer."""

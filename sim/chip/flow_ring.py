@@ -110,6 +110,16 @@ class Ring:
                 self.latched |= 1 << thread
         return True
 
+    def place(self, thread: int) -> int:
+        """Where the thread's next word goes, counted in words over the buffers in their turn."""
+        place = thread ^ self.first_thread
+        return (2 * self.filled[place] + place) * self.buffer_words + self.words[thread]
+
+    def last_place(self, thread: int) -> int:
+        """Where the word is that the thread has just pushed."""
+        place = self.place(thread) - 1
+        return place if self.words[thread] else place - self.buffer_words
+
     def waiting(self) -> int:
         """Buffers the consumer can take one after the other, in their turn."""
         turn = self.consumed & 1
@@ -127,12 +137,18 @@ class Ring:
         turn = thread ^ self.first_thread
         return filled_first - filled_second == turn and self.words[thread ^ 1] == 0
 
-    def at_idle(self) -> None:
-        """The state machine came to IDLE: with the lenient order, drop what thread 1 strayed in."""
-        if self.first_thread == 1 and self.filled == [0, 0]:
-            self.first_thread = 0
-            self.fresh = True
-            self.words = [0, 0]
+    def at_idle(self) -> bool:
+        """The state machine came to IDLE: with the lenient order, drop what thread 1 strayed in.
+
+        Returns:
+            True where words were dropped.
+        """
+        if self.first_thread == 0 or self.filled != [0, 0]:
+            return False
+        self.first_thread = 0
+        self.fresh = True
+        self.words = [0, 0]
+        return True
 
     def arm(self) -> None:
         """SetXfer, endless, from buffer 0 of producer 0."""

@@ -81,6 +81,7 @@ class Hardware(ABC):
         on_signal: told what the port does; the driver's ISR.
         usb_speed: the speed of the link, once the firmware has turned its connection on.
         suspended: the bus is suspended.
+        on_pin: the board, told of each level that a pin is driven to.
     """
 
     def __init__(
@@ -98,6 +99,7 @@ class Hardware(ABC):
         self.on_signal: Callable[[BusSignal], None] | None = None
         self.usb_speed = SPEEDS[options.usb_speed]
         self.suspended = False
+        self.on_pin: Callable[[int, bool], None] = lambda pin, level: None
         self.ep0 = Ep0()
         self._clock_hz: Rate = None
         self._boots = 0

@@ -32,6 +32,7 @@ from sim.board import SENSE_PIN, TUNER_ADDRESS
 from sim.firmware.clock import ClockDriver
 from sim.firmware.console import EVENTS, EVENTS_MAX, USB_EVENT, Console
 from sim.firmware.console import MAIN_THREAD as MAIN_THREAD
+from sim.firmware.front_end import FrontEndDriver
 from sim.firmware.narrator import StreamNarrator
 from sim.firmware.remedies import DevicePlatform, DeviceSampler, DeviceWatchdog
 from sim.firmware.state import FirmwareState
@@ -39,7 +40,7 @@ from sim.firmware.streaming import Streaming
 from sim.firmware.support import blink_and_reset, check
 from sim.firmware.vendor import VendorRequests
 from sim.sdk.system import DIE_ID_REGISTERS
-from sim.sdk.types import SetDescriptor, UsbEvent
+from sim.sdk.types import GpioSimpleConfig, SetDescriptor, UsbEvent
 
 if TYPE_CHECKING:
     from sim.sdk import Sdk
@@ -79,10 +80,11 @@ class Firmware(FirmwareState):
         self.console = Console(self)
         self.narrator = StreamNarrator(self)
         self.clock = ClockDriver(self)
+        self.front_end = FrontEndDriver(sdk)
         self.streaming = Streaming(self)
         self.platform = DevicePlatform(self, self.streaming, self.clock)
         self.sampler = DeviceSampler(self, self.streaming, self.clock)
-        self.vendor = VendorRequests(self, self.streaming, self.clock)
+        self.vendor = VendorRequests(self, self.streaming, self.clock, self.front_end)
         self.health = Health(self.policy, self.platform, DeviceWatchdog(self))
         self.health.init()
         if self.on_ready is not None:
@@ -99,9 +101,11 @@ class Firmware(FirmwareState):
         sdk.i2c_set_config(400_000)
         self.detect()
         self.start_usb()
-        sdk.thread_sleep(self.poll_offset_ms)
+        interval_ms = self.policy.poll_interval_ms
+        # The pet timer began at tick 0: the option is the loop's phase against that, not its delay.
+        sdk.thread_sleep((self.poll_offset_ms - sdk.get_time()) % interval_ms)
         while True:
-            sdk.thread_sleep(self.policy.poll_interval_ms)
+            sdk.thread_sleep(interval_ms)
             if self.hang_main_requested:
                 self.mark("HANGMAIN")
                 if self.console.on:
@@ -122,13 +126,21 @@ class Firmware(FirmwareState):
         self.narrator.decided(health.recover(health.evaluate()))
 
     def detect(self) -> None:
-        """Tell the RX888mk2 by its tuner and its sense pin."""
+        """Tell the RX888mk2 by its tuner and its sense pin, and set its front end up."""
+        if self.clock.initialise() != SdkStatus.SUCCESS:
+            return
         sdk = self.sdk
-        self.clock.set_adc_clock(0)
+        sdk.device_gpio_override(SENSE_PIN, True)
+        sdk.gpio_set_simple_config(SENSE_PIN, GpioSimpleConfig(input_enabled=True))
+        self.clock.start_detection_clock()
         status, _ = sdk.i2c_receive_bytes(TUNER_ADDRESS, 0, 1)
-        _, sense = sdk.gpio_simple_get_value(SENSE_PIN)
-        if status == SdkStatus.SUCCESS and sense is False:
+        if status != SdkStatus.SUCCESS:
+            self.i2c_failures += 1
+        elif sdk.gpio_simple_get_value(SENSE_PIN) == (SdkStatus.SUCCESS, False):
             self.hardware = HARDWARE_RX888MK2
+        self.clock.stop_detection_clock()
+        if self.hardware == HARDWARE_RX888MK2:
+            self.front_end.initialise()
 
     def start_usb(self) -> None:
         """Register descriptors and callbacks, and connect at SuperSpeed."""

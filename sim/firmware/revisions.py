@@ -29,6 +29,7 @@ class Revision:
         adc_stops_stream: STARTADC stops a running state machine first.
         preflight: STARTFX3 checks CLK0 and PLL A.
         preflight_first: ... before the data stage, so that the host sees the refusal.
+        argument_first: SETARGFX3 looks at its index before the data stage, for the same reason.
         stats_bytes: length of GETSTATS.
         test_hooks: HANGFX3 and HANGMAIN exist.
         recovery_reloads: level 1 loads the table again after a forced stop.
@@ -50,6 +51,7 @@ class Revision:
     adc_stops_stream: bool
     preflight: bool
     preflight_first: bool
+    argument_first: bool
     stats_bytes: int
     test_hooks: bool
     recovery_reloads: bool
@@ -72,6 +74,7 @@ ORIGINAL = Revision(
     adc_stops_stream=False,
     preflight=False,
     preflight_first=False,
+    argument_first=False,
     stats_bytes=STATS_SHORT_BYTES,
     test_hooks=False,
     recovery_reloads=True,
@@ -95,6 +98,7 @@ FW_2_2 = Revision(
     adc_stops_stream=True,
     preflight=True,
     preflight_first=False,
+    argument_first=False,
     stats_bytes=STATS_SHORT_BYTES,
     test_hooks=False,
     recovery_reloads=False,
@@ -119,6 +123,7 @@ FW_2_3 = Revision(
     adc_stops_stream=True,
     preflight=True,
     preflight_first=False,
+    argument_first=False,
     stats_bytes=STATS_BYTES,
     test_hooks=True,
     recovery_reloads=False,
@@ -139,6 +144,7 @@ REFERENCE = Revision(
     adc_stops_stream=True,
     preflight=True,
     preflight_first=True,
+    argument_first=True,
     stats_bytes=STATS_BYTES,
     test_hooks=True,
     recovery_reloads=True,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sim.firmware.debug_text import status_name
+from sim.front_end import Pin
 from sim.rtos import SUCCESS
 
 if TYPE_CHECKING:
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
 BLINKS = 10
 BLINK_HALF_TICKS = 200
+LED = int(Pin.LED_BLUE)
 
 
 def check(firmware: FirmwareState, what: str, status: int) -> None:
@@ -38,7 +40,9 @@ def blink_and_reset(firmware: FirmwareState, cause: str) -> None:
     The thread that failed sleeps meanwhile; when it is the USB thread, EP0 is dead.
     """
     firmware.mark(f"LED blinks: {cause.strip()} failed")
+    sdk = firmware.sdk
     for _ in range(BLINKS):
-        firmware.sdk.thread_sleep(BLINK_HALF_TICKS)
-        firmware.sdk.thread_sleep(BLINK_HALF_TICKS)
-    firmware.sdk.device_reset(False)
+        for level in (True, False):
+            sdk.gpio_set_value(LED, level)
+            sdk.thread_sleep(BLINK_HALF_TICKS)
+    sdk.device_reset(False)

@@ -21,25 +21,35 @@ from hw.protocol import (
     Request,
     SdkStatus,
 )
-from sim.board import REGISTER_CLK0_CONTROL, REGISTER_STATUS
 from sim.rtos import SUCCESS
+from sim.si5351 import REGISTER_CLK0_CONTROL, REGISTER_STATUS
 
 if TYPE_CHECKING:
     from sim.firmware.clock import ClockDriver
+    from sim.firmware.front_end import FrontEndDriver
     from sim.firmware.state import FirmwareState
     from sim.firmware.streaming import Streaming
 
 PLL_POLLS_MAX = 100
 READINFODEBUG = int(Request.READINFODEBUG)
+ARGUMENTS = frozenset(Argument)
+"""The wIndex values that SETARGFX3 knows."""
 
 
 class VendorRequests:
     """The table of requests of one boot of the firmware."""
 
-    def __init__(self, firmware: FirmwareState, streaming: Streaming, clock: ClockDriver) -> None:
+    def __init__(
+        self,
+        firmware: FirmwareState,
+        streaming: Streaming,
+        clock: ClockDriver,
+        front_end: FrontEndDriver,
+    ) -> None:
         self.firmware = firmware
         self.streaming = streaming
         self.clock = clock
+        self.front_end = front_end
         self.sdk = firmware.sdk
         self.console = firmware.console
         self.buffer = bytearray(EP0_BUFFER_BYTES)
@@ -49,6 +59,9 @@ class VendorRequests:
             Request.STARTFX3: self.start,
             Request.STOPFX3: self.stop,
             Request.TESTFX3: self.test,
+            Request.GPIOFX3: self.set_gpio,
+            Request.I2CWFX3: self.write_i2c,
+            Request.I2CRFX3: self.read_i2c,
             Request.RESETFX3: self.reset,
             Request.STARTADC: self.start_adc,
             Request.GETSTATS: self.get_stats,
@@ -85,6 +98,7 @@ class VendorRequests:
         return self._noted(status)
 
     def _send(self, data: bytes) -> bool:
+        """Data stage of an IN request: the reply passes through the shared buffer, too."""
         self.buffer[: len(data)] = data
         return self._noted(self.sdk.usb_send_ep0_data(data))
 
@@ -146,6 +160,46 @@ class VendorRequests:
         self.console.on = value == 1
         self.request_count = self.request_count + 1 & 0xFF
         return True
+
+    def set_gpio(self, value: int, index: int, length: int) -> bool:
+        """GPIOFX3: 4 bytes, the word that sets the front end's pins."""
+        del value, index
+        if not self._receive(length):
+            return False
+        (word,) = struct.unpack_from("<I", self.buffer)
+        self.front_end.set_pins(word)
+        return True
+
+    def write_i2c(self, value: int, index: int, length: int) -> bool:
+        """I2CWFX3: up to 64 bytes for the registers from wIndex on of the device at wValue.
+
+        Both are cut to a byte. A device that does not answer shows in the failure counter alone:
+        the host has seen success by then.
+        """
+        if not self._receive(length):
+            return False
+        data = bytes(self.buffer[:length])
+        status = self.sdk.i2c_transmit_bytes(value & 0xFF, index & 0xFF, data)
+        return self._i2c_counted(status)
+
+    def read_i2c(self, value: int, index: int, length: int) -> bool:
+        """I2CRFX3: read registers, addressed as in the write; a device that does not answer stalls.
+
+        No bytes are no bus traffic, and succeed.
+        """
+        self.buffer[:] = bytes(EP0_BUFFER_BYTES)
+        data = b""
+        if length:
+            status, data = self.sdk.i2c_receive_bytes(value & 0xFF, index & 0xFF, length)
+            if not self._i2c_counted(status):
+                return False
+        self._send(data)
+        return True
+
+    def _i2c_counted(self, status: int) -> bool:
+        if status != SUCCESS:
+            self.firmware.i2c_failures += 1
+        return status == SUCCESS
 
     def reset(self, value: int, index: int, length: int) -> bool:
         """RESETFX3: acknowledged, 100 ms, then the boot ROM."""
@@ -214,14 +268,24 @@ class VendorRequests:
         return True
 
     def set_argument(self, value: int, index: int, length: int) -> bool:
-        """SETARGFX3: the argument's id is wIndex, its value the low byte of wValue."""
+        """SETARGFX3: the argument's id is wIndex, its value the low bits of wValue.
+
+        The payload is ignored, and no value is too large: it is cut.
+        """
+        known = index in ARGUMENTS
+        if not known and self.firmware.revision.argument_first:
+            return False
         self._receive(length)
+        if not known:
+            self._refuse_late()
+            return True
         if index == Argument.WATCHDOG_CAP:
             self.firmware.health.record_event(Event.STREAM_CAP, value & 0xFF)
             self.firmware.narrator.cap = value & 0xFF
-        elif index not in (Argument.ATTENUATOR, Argument.VGA):
-            self._refuse_late()
-            return True
+        elif index == Argument.ATTENUATOR:
+            self.front_end.set_attenuator(value)
+        else:
+            self.front_end.set_gain(value)
         self.request_count = self.request_count + 1 & 0xFF
         return True
 

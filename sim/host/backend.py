@@ -40,7 +40,6 @@ from sim.host.usbfs import (
     use_endpoint,
 )
 from sim.kernel import FOREVER_NS
-from sim.samples import fill
 
 if TYPE_CHECKING:
     from sim.bench import Bench
@@ -234,7 +233,7 @@ class WorldBackend(Listing):
         if first_packet is None:
             first_packet, length = self._queued_read(dev_handle, bulk, length, limit_ns)
             view = view[:length]
-        fill(view, first_packet, bulk.packet_bytes)
+        self.fx3loop_world.board.samples.fill(view, first_packet, length)
         return length
 
     def _queued_read(

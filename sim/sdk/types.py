@@ -94,5 +94,21 @@ class EndpointConfig:
     burst_packets: int = 16
 
 
+@dataclass(frozen=True, slots=True)
+class GpioSimpleConfig:
+    """CyU3PGpioSimpleConfig_t, without its interrupt mode.
+
+    Attributes:
+        out_value: the level that it begins to drive.
+        drive_low_enabled, drive_high_enabled: it drives these levels; neither leaves it floating.
+        input_enabled: it can be read.
+    """
+
+    out_value: bool = False
+    drive_low_enabled: bool = False
+    drive_high_enabled: bool = False
+    input_enabled: bool = False
+
+
 SetupCallback = Callable[[int, int], bool]
 EventCallback = Callable[[UsbEvent, int], None]

@@ -121,18 +121,19 @@ def test_run_ends_by_its_verdict():
 
 
 def test_run_as_json():
-    """One row."""
-    done = fx3loop("run", "stop_start_wedge", "--json", "--seed", 7)
-    document = json.loads(done.stdout)
-    assert document["schema"] == "fx3loop.run/1"
-    assert (document["row"]["seed"], document["row"]["verdict"]) == (7, "recovered")
+    """Schema, counts and one row."""
+    document = json.loads(fx3loop("run", "stop_start_wedge", "--json", "--seed", 7).stdout)
+    assert document["schema"] == "fx3loop.run/2"
+    (row,) = document["rows"]
+    assert (row["seed"], row["verdict"], row["outcome"]) == (7, "recovered", "passed")
+    assert document["counts"]["passed"] == 1
 
 
 def test_run_with_faults_of_ones_own_leaves_the_scenarios_out():
     """Given faults replace those that the scenario brings."""
     fault = "hang:call=CyU3PUsbFlushEp,thread=usb,during=STOPFX3,nth=4,manner=spinning"
     done = fx3loop("run", "stopfx3_hang", "--fault", fault, "--json")
-    row = json.loads(done.stdout)["row"]
+    (row,) = json.loads(done.stdout)["rows"]
     assert row["injected"] == [fault.replace("CyU3PUsbFlushEp", "usb_flush_ep")]
     assert (row["manner"], row["detected_level"]) == ("spinning", 5)
 
@@ -140,7 +141,7 @@ def test_run_with_faults_of_ones_own_leaves_the_scenarios_out():
 def test_run_with_an_option():
     """A knob of the bench changes the outcome, and the row says that it was turned."""
     arguments = ("run", "stop_start_wedge", "--option", "socket_disable_hangs=off", "--json")
-    row = json.loads(fx3loop(*arguments).stdout)["row"]
+    (row,) = json.loads(fx3loop(*arguments).stdout)["rows"]
     assert row["options"] == ["socket_disable_hangs=off"]
     assert row["host_saw"] == "no data for 2 s"
 
@@ -164,7 +165,8 @@ def test_run_under_a_policy_file(tmp_path):
     path = tmp_path / "bench.toml"
     text = Policy.preset("level-1-4").to_toml().replace('"level-1-4"', '"bench-7"')
     path.write_text(text.replace("ep0_limit_ms = 2000", "ep0_limit_ms = 3000"))
-    row = json.loads(fx3loop("run", "stopfx3_hang", "--policy", path, "--json").stdout)["row"]
+    done = fx3loop("run", "stopfx3_hang", "--policy", path, "--json")
+    (row,) = json.loads(done.stdout)["rows"]
     assert row["policy"] == "bench-7"
     assert 2997 < row["detected_after_ms"] <= 3101
 
@@ -308,7 +310,7 @@ def test_a_real_process_keeps_results_and_progress_apart():
     done = process("run", "stopfx3_hang", "--policy", "level-1-4", "--json")
     assert done.returncode == 0
     assert done.stderr == ""
-    assert json.loads(done.stdout)["row"]["verdict"] == "recovered"
+    assert json.loads(done.stdout)["rows"][0]["verdict"] == "recovered"
 
 
 def test_a_reader_that_has_seen_enough_is_no_error():

@@ -13,8 +13,8 @@ from hw.errors import (
 )
 from hw.rx888 import Rx888
 from scenarios import host_program
-from scenarios.errors import InputError, Trouble
-from scenarios.host_program import HostProgram, describe
+from scenarios.errors import InputError, Trouble, describe
+from scenarios.host_program import HostProgram
 from scenarios.reading import BlockingReader, open_reader
 from scenarios.registry import find
 from scenarios.runner import run_episode

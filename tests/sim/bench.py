@@ -32,6 +32,19 @@ DONE, STALLED, CANCELLED = (
     TransferStatus.CANCELLED,
 )
 
+CLOCK_TABLE = {
+    16 * MHZ: (56, "FF FF 00 0E 97 FB 42 17", "00 01 00 1A 00 00 00 00"),
+    32 * MHZ: (28, "FF FF 00 0E 97 FB 42 17", "00 01 00 0C 00 00 00 00"),
+    64 * MHZ: (14, "FF FF 00 0E 97 FB 42 17", "00 01 00 05 00 00 00 00"),
+    48 * MHZ: (18, "FF FF 00 0E 00 F0 00 00", "00 01 00 07 00 00 00 00"),
+    128 * MHZ: (6, "FF FF 00 0C 38 FE 38 B8", "00 01 00 01 00 00 00 00"),
+    1 * MHZ: (900, "FF FF 00 0E AA FA AA AA", "00 01 01 C0 00 00 00 00"),
+    200 * MHZ: (4, "FF FF 00 0C D0 F9 7A D0", "00 01 00 00 00 00 00 00"),
+    1: (858, "FF FF 00 0E A9 F2 41 A9", "00 01 41 AB 00 00 00 00"),
+    451 * MHZ: (0, "FF FF 03 FE 00 F0 00 00", "00 01 03 FE 00 00 00 00"),
+}
+"""AN619, Si5351.c: frequency, divider, registers 26 to 33 and 42 to 49."""
+
 PERIOD_NS = 5_156_250_000
 """5000 ms as the hardware watchdog counts them (judgement.md)."""
 

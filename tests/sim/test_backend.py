@@ -23,7 +23,6 @@ from sim.host.drain import Drain
 from sim.host.runtime import WorldRuntime
 from sim.kernel import World
 from sim.options import Options
-from sim.samples import PERIOD_BYTES, counter_samples, fill
 from sim.world import BenchWorld
 from tests.sim.bench import MHZ, MS, alive, booted, clocked, pause, stats, word
 
@@ -159,7 +158,7 @@ def test_replies_go_into_any_array(world):
     send(device, Request.STARTFX3)
     samples = array("h", bytes(4096))
     assert device.read(EP1, samples) == 4096
-    assert samples.tobytes() == counter_samples(0, 4096)
+    assert samples.tobytes() == world.board.samples.read(0, 4096)
 
 
 # ------------------------------------------------------------------ reads
@@ -185,7 +184,7 @@ def test_a_read_that_times_out_returns_what_came(world):
     data = device.read(EP1, 64 << 20, timeout=8)
     assert 900_000 < len(data) < 1_100_000
     assert len(data) % 1024 == 0
-    assert bytes(data) == counter_samples(0, len(data))
+    assert bytes(data) == world.board.samples.read(0, len(data))
 
 
 def test_a_read_may_be_much_longer_than_a_urb(world):
@@ -434,18 +433,6 @@ def test_the_program_that_stops_reading_meets_the_same_errors(world):
         device.read(EP1, 65_536)
     pause(world, 3)
     assert stats(world).pib_errors > errors
-
-
-def test_samples_are_any_stretch_of_the_counter():
-    import numpy as np
-
-    for first, length in ((0, 1024), (127, 4096), (3, PERIOD_BYTES), (130, 5 * PERIOD_BYTES + 512)):
-        start = first * 512
-        expected = np.arange(start, start + length // 2, dtype=np.uint64).astype("<u2").tobytes()
-        assert counter_samples(first, length) == expected
-        buffer = bytearray(length)
-        fill(memoryview(buffer), first)
-        assert buffer == expected
 
 
 # ------------------------------------------------------------------ more than one program

@@ -366,8 +366,8 @@ def test_a_quarter_of_a_day_of_legal_use_triggers_no_remedy():
 
 @pytest.mark.parametrize("policy", PRESETS)
 def test_hours_of_legal_use_trigger_no_remedy_under_any_preset(policy):
-    """Issue 5, for each preset, with I2C at 300 us a byte (history 4) and a slow PLL."""
-    slow = {"i2c_byte_read_ns": 300_000, "i2c_byte_write_ns": 300_000, "pll_lock_ms": 90}
+    """Issue 5, for each preset, with I2C at 300 us a register (history 4) and a slow PLL."""
+    slow = {"i2c_byte_ns": 75_000, "pll_lock_ms": 90}
     assert_untouched(legal_day(policy, 1, **slow))
 
 
@@ -376,7 +376,7 @@ def test_hours_of_legal_use_trigger_no_remedy_under_any_preset(policy):
 @pytest.mark.parametrize("firmware", ["fw-2.2", "fw-2.3", "reference"])
 def test_a_day_of_legal_use_under_any_preset_and_firmware(policy, firmware):
     """Issue 5, the whole day for each."""
-    slow = {"i2c_byte_read_ns": 300_000, "i2c_byte_write_ns": 300_000}
+    slow = {"i2c_byte_ns": 75_000}
     assert_untouched(legal_day(policy, 24, firmware, **slow))
 
 
@@ -384,7 +384,7 @@ def test_a_day_of_legal_use_under_any_preset_and_firmware(policy, firmware):
 @pytest.mark.parametrize("firmware", ["original", "fw-2.2", "fw-2.3", "reference"])
 def test_each_handler_at_its_longest_triggers_nothing(firmware, policy):
     """Issue 5: STARTADC polls a PLL that never locks, or sleeps 1000 ms; SET_CONFIGURATION."""
-    options = Options(i2c_byte_read_ns=300_000, i2c_byte_write_ns=300_000, pll_lock_ms=5_000)
+    options = Options(i2c_byte_ns=75_000, pll_lock_ms=5_000)
     with booted(firmware, policy, options=options) as world:
         device = world.host.device
         for phase_ms in range(0, 100, 13):

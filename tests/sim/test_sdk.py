@@ -11,7 +11,7 @@ import pytest
 
 from hw.protocol import Request, SdkStatus
 from sim import faults
-from sim.board import SI5351_ADDRESS, TUNER_ADDRESS
+from sim.board import TUNER_ADDRESS
 from sim.chip.gpif import EDGES_16, GpifState
 from sim.chip.usb import ControlTransfer, Setup
 from sim.errors import TaskFailed
@@ -19,6 +19,7 @@ from sim.options import Options
 from sim.rtos import NO_WAIT, SUCCESS, WAIT_FOREVER
 from sim.sdk import DmaMultiChannelConfig, EndpointConfig, Sdk, UsbEvent
 from sim.sdk.types import DMA_CB_PROD_EVENT, DmaType
+from sim.si5351 import SI5351_ADDRESS
 
 from .bench import (
     CANCELLED,
@@ -198,7 +199,7 @@ def test_i2c_nack_is_failure_and_the_bus_stays_usable(bench):
     assert bench.call(run) == [
         *[(nack, 0), nack] * 2,
         *[(0, 1), 0] * 2,
-        8 * bench.options.i2c_byte_read_ns,
+        (3 + 8) * bench.options.i2c_byte_ns + bench.options.i2c_conditions_ns,
     ]
 
 

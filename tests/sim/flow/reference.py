@@ -18,6 +18,7 @@ class Descriptor:
     def __init__(self) -> None:
         self.status = FREE
         self.words = 0
+        self.samples: list[int] = []
 
 
 class Reference:
@@ -61,10 +62,12 @@ class Reference:
         self.produced = self.consumed = 0
         self.errors: list[tuple[int, int]] = []
         self.deliveries: list[int] = []
+        self.samples_taken = 0
+        self.delivered_samples: list[int] = []
 
     def empty_ring(self) -> None:
         for descriptor in self.descriptors:
-            descriptor.status, descriptor.words = FREE, 0
+            descriptor.status, descriptor.words, descriptor.samples = FREE, 0, []
         self.producer_at = [0, 1]
         self.consumer_at = 0
 
@@ -90,6 +93,7 @@ class Reference:
         self.now = min(times)
         if edge is not None and edge == self.now:
             self.edges_done += 1
+            self.samples_taken += 1
             if self.running:
                 self.clock_edge()
         else:
@@ -190,6 +194,7 @@ class Reference:
                 self.producer_at = [1, 0]
         descriptor = self.descriptors[self.producer_at[thread]]
         descriptor.words += 1
+        descriptor.samples.append(self.samples_taken - 1)
         if descriptor.words == self.buffer_words:
             descriptor.status = FULL
             self.produced += 1
@@ -208,11 +213,14 @@ class Reference:
         self.in_flight_until = None
         self.delivered += 1
         self.deliveries.append(self.now)
+        descriptor = self.descriptors[self.consumer_at]
+        size = self.buffer_words // self.buffer_packets
+        sent = self.packets_of_buffer * size
+        self.delivered_samples += descriptor.samples[sent : sent + size]
         self.packets_of_buffer += 1
         if self.packets_of_buffer == self.buffer_packets:
             self.packets_of_buffer = 0
-            descriptor = self.descriptors[self.consumer_at]
-            descriptor.status, descriptor.words = FREE, 0
+            descriptor.status, descriptor.words, descriptor.samples = FREE, 0, []
             self.consumer_at = (self.consumer_at + 1) % len(self.descriptors)
             self.consumed += 1
 
@@ -310,6 +318,9 @@ class Reference:
         twin.never_ready_again = dict(self.never_ready_again)
         twin.errors = list(self.errors)
         twin.deliveries = list(self.deliveries)
+        for descriptor in twin.descriptors:
+            descriptor.samples = list(descriptor.samples)
+        twin.delivered_samples = []
         return twin
 
     def delivery_times(self, counts: list[int]) -> list[int | None]:

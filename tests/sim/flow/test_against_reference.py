@@ -145,6 +145,16 @@ def check_predictions(flow, reference, t, ahead):
         assert reference.next_pib_error(20) is None
 
 
+def check_sources(flow, reference, t, ahead):
+    """Every sample that was delivered since some packet came from where the reference says."""
+    assert flow.samples_taken(t) == reference.samples_taken
+    size = flow.packet_samples
+    first = max(reference.delivered - 1 - 7 * ahead, 0)
+    wanted = reference.delivered_samples[first * size :]
+    runs = flow.sources(t, first, len(wanted))
+    assert [start + k for start, count in runs for k in range(count)] == wanted
+
+
 def run(table, edges, geometry, switches, begin, program):
     buffer_words = geometry["buffer_packets"] * geometry["packet_words"]
     flow = Flow(
@@ -178,6 +188,9 @@ def run(table, edges, geometry, switches, begin, program):
         assert apply(flow, *operation, t) == apply(reference, *operation, t)
         if ahead % 2 == 0:
             assert view(flow, t) == reference.look(t), (step, t, operation)
+        if ahead % 4 == 1:
+            reference.advance(t)
+            check_sources(flow, reference, t, ahead)
         if ahead % 5 == 0:
             reference.advance(t)
             check_predictions(flow, reference, t, ahead)
@@ -185,6 +198,7 @@ def run(table, edges, geometry, switches, begin, program):
         t += gap
         assert view(flow, t) == reference.look(t), t
     check_predictions(flow, reference, t, 17)
+    check_sources(flow, reference, t, 1_000)
     note(f"{reference.produced} buffers, {reference.delivered} packets")
 
 

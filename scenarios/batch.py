@@ -1,0 +1,75 @@
+"""Runs many scenarios, each in a world of its own, in one process or in several."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+
+from health import Policy
+from scenarios.judge import Row
+from scenarios.registry import find
+from scenarios.runner import run_episode
+from sim.errors import SimulationError
+from sim.faults import Fault
+from sim.options import Options
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run, as data that another process can be given.
+
+    Attributes:
+        scenario: its name.
+        firmware: the revision.
+        policy: what the health module decides by.
+        position: where it runs.
+        seed: of the world.
+        faults: instead of the scenario's own, or None.
+        options: the bench's knobs.
+    """
+
+    scenario: str
+    firmware: str
+    policy: Policy
+    position: str
+    seed: int
+    faults: tuple[Fault, ...] | None
+    options: Options
+
+
+def run_job(job: Job) -> Row | str:
+    """Run a job; returns its row, or in one line why there is none: the bench broke down."""
+    try:
+        return run_episode(
+            find(job.scenario),
+            firmware=job.firmware,
+            policy=job.policy,
+            position=job.position,
+            seed=job.seed,
+            faults=job.faults,
+            options=job.options,
+        ).row
+    except SimulationError as error:
+        return " ".join(str(error).split())
+
+
+def run_jobs(jobs: Sequence[Job], processes: int = 1) -> Iterator[Row | str]:
+    """Run jobs and yield what :func:`run_job` returns for each, in their order.
+
+    Args:
+        jobs: what runs.
+        processes: how many of them at a time; the results are the same with any number.
+    """
+    if processes == 1 or len(jobs) < 2:
+        yield from map(run_job, jobs)
+        return
+    # Not forked: simulated threads do not survive that.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(processes, len(jobs)), mp_context=context) as pool:
+        try:
+            yield from pool.map(run_job, jobs)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise

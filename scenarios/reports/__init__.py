@@ -1,0 +1,1 @@
+"""Results for other programs: JUnit XML, TAP and JSON."""
