@@ -193,7 +193,8 @@ def judge(facts: Facts, violations: tuple[str, ...]) -> Row:
         unused_faults=tuple(str(fault) for fault in facts.unused),
         violations=violations,
         original=_original(facts),
-        strict=facts.performance.violations if facts.is_examined else (),
+        # Under somebody else's faults a scenario's own expectations mean nothing.
+        strict=facts.performance.violations if facts.is_examined or facts.has_own_faults else (),
         said=(*facts.said, *filter(None, (facts.performance.text,))),
     )
 

@@ -8,11 +8,13 @@ Source: ``fx3_cmd.c`` and ``fw_test.sh``.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from health import Level
 from scenarios.scenario import Scenario
 from scenarios.suite import clock, console, counters, protocol, rebuilt, recovery, streaming
 from scenarios.suite.entry import WITH_TEST_HOOKS, entry
-from scenarios.suite.moves import MHZ
+from scenarios.suite.moves import MHZ, UPLOAD_STREAM_RATE_HZ
 
 SCENARIOS: tuple[Scenario, ...] = (
     *(
@@ -151,12 +153,15 @@ SCENARIOS: tuple[Scenario, ...] = (
         entry("counters", run)
         for run in (
             counters.stats_i2c,
-            counters.stats_pll,
             counters.i2c_bad_addr,
             counters.i2c_write_bad_addr,
             counters.i2c_write_read,
             counters.i2c_multibyte,
         )
+    ),
+    replace(
+        entry("counters", counters.stats_pll),
+        draw=lambda random: {"rate_hz": UPLOAD_STREAM_RATE_HZ},
     ),
     # 2 s unread as in wedge_recovery, but only where no PIB error was counted before.
     entry("counters", counters.stats_pib, rate_hz=64 * MHZ, remedies={Level.STREAM: (0, 5)}),

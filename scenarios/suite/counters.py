@@ -48,8 +48,18 @@ def stats_pib(station: Station) -> str:
     return f"{counted} PIB errors"
 
 
-def stats_pll(station: Station) -> str:
-    """The clock generator is up and PLL A locked, CLK0 on or off."""
+def stats_pll(station: Station, rate_hz: int = 0) -> str:
+    """The clock generator is up and PLL A locked, CLK0 on or off.
+
+    The original meets a device that its uploader has streamed from. On one that has just booted
+    PLL A was never programmed, and whether it reports lock then is not known.
+
+    Args:
+        station: where it runs.
+        rate_hz: clock to set first, as the uploader does; 0 leaves it as it is.
+    """
+    if rate_hz:
+        station.set_clock(rate_hz)
     status = station.device.stats().clock_status
     if status & (CLOCK_INITIALISING | CLOCK_PLL_A_UNLOCKED):
         raise Trouble(f"clock generator's status {status:#04x}")

@@ -14,10 +14,10 @@ Source: the names in ``PLAN_RECOVERY.md``; ``rapid_start_stop`` of ``fx3_cmd.c``
 from __future__ import annotations
 
 from hw.errors import DeviceError
-from hw.protocol import GpifState, Request
+from hw.protocol import GpifState
 from scenarios.errors import Trouble
 from scenarios.station import MILLISECOND_NS, Station
-from scenarios.suite.moves import MHZ, ask, read_enough, send_word_with_retry, start_at
+from scenarios.suite.moves import MHZ, ask, read_enough
 
 STRESS_CYCLES = 50
 EXTREME_CYCLES = 200
@@ -64,7 +64,7 @@ class StatsPoller:
 
 def rapid_stress_with_concurrent_stats(station: Station, cycles: int = STRESS_CYCLES) -> str:
     """50 quick starts and stops while a second thread asks GETSTATS (our reconstruction)."""
-    send_word_with_retry(station, Request.STARTADC, 32 * MHZ)
+    station.set_clock(32 * MHZ)
     poller = StatsPoller(station)
     try:
         _stress(station, cycles, PAUSE_MS)
@@ -85,7 +85,7 @@ def _stop_quietly(poller: StatsPoller) -> None:
 
 def rapid_start_stop_extreme(station: Station, cycles: int = EXTREME_CYCLES) -> str:
     """200 starts and stops at 64 MS/s without any pause (our reconstruction)."""
-    send_word_with_retry(station, Request.STARTADC, 64 * MHZ)
+    station.set_clock(64 * MHZ)
     _stress(station, cycles, 0)
     return f"{cycles} cycles, {_proof(station)} bytes"
 
@@ -96,7 +96,7 @@ def stop_during_starting(station: Station, cycles: int = STRESS_CYCLES) -> str:
     The two come from two threads. The host carries one control request at a time, but STARTFX3 is
     acknowledged before it is done, so STOPFX3 arrives while its handler is at work.
     """
-    send_word_with_retry(station, Request.STARTADC, 32 * MHZ)
+    station.set_clock(32 * MHZ)
     for cycle in range(cycles):
         station.begin(f"cycle {cycle + 1}")
         stopping = station.runtime.spawn("STOPFX3", station.device.stop)
@@ -113,7 +113,7 @@ def stop_during_starting(station: Station, cycles: int = STRESS_CYCLES) -> str:
 
 def health_latency_after_stress(station: Station, cycles: int = STRESS_CYCLES) -> str:
     """After 50 quick starts and stops every probe is answered in 100 ms (our reconstruction)."""
-    send_word_with_retry(station, Request.STARTADC, 32 * MHZ)
+    station.set_clock(32 * MHZ)
     _stress(station, cycles, PAUSE_MS)
     station.begin("probes")
     worst_ns = 0
@@ -141,7 +141,7 @@ def _stress(station: Station, cycles: int, pause_ms: int) -> None:
 def _proof(station: Station) -> int:
     """Start, read a block, stop: the device streams."""
     station.begin("last start")
-    start_at(station, 32 * MHZ)
+    station.device.start()
     received = read_enough(station, 2_000)
     station.device.stop()
     return received

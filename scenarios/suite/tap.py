@@ -13,8 +13,7 @@ from functools import partial
 
 from hw.errors import DeviceError
 from hw.protocol import GPIO_BOOT_WORD, HARDWARE_RX888MK2, SAMPLE_BYTES
-from scenarios.errors import Trouble
-from scenarios.host_program import describe
+from scenarios.errors import Trouble, describe
 from scenarios.station import MILLISECOND_NS, Station
 from scenarios.suite import clock, commands, console, counters, protocol, recovery, streaming
 from scenarios.suite.moves import SILENT_ADDRESSES, ask, set_up_as_uploader, upload

@@ -52,6 +52,9 @@ def test_they_pass_one_after_the_other(firmware, policy):
     with stations(firmware, policy) as (station, world):
         set_up_as_uploader(station, RATE_HZ)
         for scenario in (*suite(), *reversed(suite())):
+            if scenario.name == "test_main_recovery" and firmware == "fw-2.3":
+                # Its eight probes miss some phases of the pet; see the test of the chance.
+                continue
             result = played_on(
                 station, world, expected(scenario.name), **SHORT.get(scenario.name, {})
             )
@@ -128,3 +131,21 @@ def test_a_sustained_stream_of_30_s_delivers_everything():
     assert result.performance.ended_ns - result.performance.began_ns == pytest.approx(
         30e9, rel=1e-3
     )
+
+
+@pytest.mark.parametrize(
+    ("firmware", "policy", "misses"), [("fw-2.3", "level-1-4-5", 10), ("reference", "reference", 0)]
+)
+def test_the_chance_that_eight_probes_miss_the_watchdog(firmware, policy, misses):
+    """P + C is 8156 ms with a pet each 3000 ms: past the 8 probes in 5 % of its phases.
+
+    Published: 58 of 58, where 3 misses would be expected (2 over all phases of poll and pet). With
+    a pet each 1500 ms the watchdog fires after 6.7 s at the latest, and no phase is missed.
+    """
+    failures = [
+        played("test_main_recovery", firmware, policy, uptime_us=uptime_us).failure
+        for uptime_us in range(1_000_000, 4_000_000, 15_000)
+    ]
+    missed = [failure for failure in failures if failure is not None]
+    assert set(missed) <= {"still answers after 8 s"}
+    assert len(missed) == misses

@@ -1,0 +1,133 @@
+"""The debug terminal: what is typed goes to the firmware, what it prints comes back.
+
+It polls each 50 ms. An exclamation mark begins a line that stays on this side: one of the plain
+commands, with its numbers. Where keys come from and text goes to is the caller's affair.
+
+Source: ``fx3_cmd.c``, command ``debug``.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+
+from hw.errors import DeviceError
+from scenarios.errors import InputError, Trouble, describe, not_known
+from scenarios.station import Station
+from scenarios.suite.commands import COMMANDS
+from scenarios.suite.moves import ask, read_console
+
+POLL_INTERVAL_MS = 50
+LINE_CHARACTERS_MAX = 127
+LOCAL = "!"
+BACKSPACES = ("\b", "\x7f")
+CANCELS = ("\x1b", "\x03")
+RETURNS = ("\r", "\n")
+
+
+class Terminal:
+    """One session; beginning it turns the firmware's debug text on.
+
+    Args:
+        station: where it works.
+
+    Attributes:
+        line: the local command line while one is typed, else None.
+    """
+
+    def __init__(self, station: Station) -> None:
+        self.line: str | None = None
+        self._station = station
+        ask(station, debug=True)
+
+    def turn(self, key: str = "") -> str:
+        """Do what one key asks for, or just poll, and wait 50 ms.
+
+        Args:
+            key: one character, or nothing.
+
+        Returns:
+            What is to be shown: text of the firmware, echo of a local line, its outcome.
+        """
+        shown = self._local(key) if self.line is not None or key == LOCAL else self._remote(key)
+        self._station.sleep_ms(POLL_INTERVAL_MS)
+        return shown
+
+    def _remote(self, key: str) -> str:
+        """Type a character at the firmware and take what it has to say."""
+        # A line feed is a return to the firmware; what it cannot take is not typed.
+        character = "\r" if key == "\n" else key or "\0"
+        if ord(character) > 0xFF:
+            character = "\0"
+        return read_console(self._station, character).decode("latin-1")
+
+    def _local(self, key: str) -> str:
+        """Edit the local line, or run it."""
+        line = self.line
+        if line is None:
+            self.line = ""
+            return LOCAL
+        if not key:
+            return ""
+        if key in CANCELS:
+            self.line = None
+            return "\r\n"
+        if key in RETURNS:
+            self.line = None
+            return f"\r\n{self._outcome(line)}\r\n"
+        if key in BACKSPACES:
+            self.line = line[:-1]
+            return "\b \b" if line else ""
+        if len(line) == LINE_CHARACTERS_MAX:
+            return ""
+        self.line = line + key
+        return key
+
+    def _outcome(self, line: str) -> str:
+        name = line.split(maxsplit=1)[0] if line.strip() else ""
+        try:
+            return f"PASS {name}: {run_line(self._station, line)}"
+        except InputError as error:
+            return str(error)
+        except (DeviceError, Trouble) as error:
+            return f"FAIL {name}: {describe(error)}"
+
+
+def run_line(station: Station, line: str) -> str:
+    """Run a plain command written as one line, such as ``i2cr 0xC0 0 1``.
+
+    Args:
+        station: where it runs.
+        line: the name and its whole numbers; ``i2cw`` takes bytes at its end.
+
+    Returns:
+        The text of its PASS line.
+
+    Raises:
+        InputError: no such command, or not its numbers.
+        Trouble, DeviceError: it failed.
+    """
+    name, *texts = line.split() or [""]
+    command = COMMANDS.get(name)
+    if command is None:
+        raise not_known("command", name, COMMANDS)
+    return command(station, *_arguments(name, command, texts))
+
+
+def _arguments(name: str, command: Callable[..., str], texts: Iterable[str]) -> list[int | bytes]:
+    """The numbers of a line in the form that the command takes them."""
+    wanted = list(inspect.signature(command).parameters.values())[1:]
+    usage = " ".join([name, *(item.name.upper() for item in wanted)])
+    try:
+        numbers: list[int | bytes] = [int(text, 0) for text in texts]
+    except ValueError as error:
+        raise InputError(f"{name} takes whole numbers: {usage}, not {error.args[0]}") from None
+    if wanted and wanted[-1].name == "data":
+        place = len(wanted) - 1
+        data = [number for number in numbers[place:] if isinstance(number, int)]
+        if not data or not all(0 <= number <= 0xFF for number in data):
+            raise InputError(f"{name} takes bytes of 0 to 255 at its end: {usage}")
+        numbers[place:] = [bytes(data)]
+    if len(numbers) != len(wanted):
+        raise InputError(f"{name} takes {len(wanted)} numbers: {usage}")
+    return numbers
