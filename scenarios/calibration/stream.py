@@ -6,8 +6,8 @@ from functools import cache
 
 from hw.protocol import GpifState
 from scenarios import registry
-from scenarios.calibration.bench import MHZ, NS_PER_MS, NS_PER_S, NS_PER_US, Bench, booted
-from scenarios.calibration.figure import Figure, Group, Interval, Rule, about, exactly, over
+from scenarios.calibration.bench import MHZ, NS_PER_MS, NS_PER_US, Bench, booted
+from scenarios.calibration.figure import Figure, Group, Interval, about, exactly, over
 from scenarios.performance import perform
 from sim.chip.stream import Stream
 
