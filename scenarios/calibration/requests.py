@@ -183,7 +183,8 @@ GROUP = Group(
             measure=register_read,
             rule=Rule.MEETS,
             reason="by the bus's own arithmetic: 4 bytes of 9 bits at 400 kHz take 90 us and the "
-            "conditions; 300 us would need 200 us of driver code a read (options i2c_byte_ns, i2c_conditions_ns)",
+            "conditions; 300 us would need 200 us of driver code a read (options "
+            "i2c_byte_ns, i2c_conditions_ns)",
         ),
         Figure(
             key="register_read_fast",
