@@ -17,7 +17,7 @@ NEVER_EXPECTED = "reference"
 TEXTS = ("firmware", "scenario", "fact", "reason")
 EXAMPLE = (
     'firmware = "fw-2.3", scenario = "stop_start_wedge", fact = "F1", reason = "..." and, if it '
-    "fails by chance, chance = 0.034"
+    'fails by chance, chance = 0.034; policy = "level-1-4-5" if it fails under that one alone'
 )
 
 
@@ -30,6 +30,7 @@ class Expectation:
         scenario: which fails on it.
         fact: the incident or source that says so.
         reason: in one sentence.
+        policy: the policy under which it fails; None for any.
         chance: in this share of all runs, above 0 and below 1; None for always.
     """
 
@@ -37,6 +38,7 @@ class Expectation:
     scenario: str
     fact: str
     reason: str
+    policy: str | None = None
     chance: float | None = None
 
 
@@ -44,18 +46,19 @@ class Expectations:
     """The known failures by firmware and scenario.
 
     Args:
-        items: in any order, no pair of firmware and scenario twice.
+        items: in any order, no firmware, scenario and policy twice.
     """
 
     def __init__(self, items: Iterable[Expectation] = ()) -> None:
-        self._items = {(item.firmware, item.scenario): item for item in items}
+        self._items = {(item.firmware, item.scenario, item.policy): item for item in items}
 
     def __len__(self) -> int:
         return len(self._items)
 
-    def find(self, firmware: str, scenario: str) -> Expectation | None:
-        """Return what is expected to fail here, or None."""
-        return self._items.get((firmware, scenario))
+    def find(self, firmware: str, scenario: str, policy: str) -> Expectation | None:
+        """Return what is expected to fail here, or None; an entry with the policy goes first."""
+        of_policy = self._items.get((firmware, scenario, policy))
+        return of_policy or self._items.get((firmware, scenario, None))
 
 
 def load(path: Path, scenarios: Iterable[str]) -> Expectations:
@@ -78,25 +81,29 @@ def load(path: Path, scenarios: Iterable[str]) -> Expectations:
     if document or not isinstance(entries, list):
         raise InputError(f"{path}: a list of [[expected]] tables is wanted, and nothing else")
     known = list(scenarios)
-    items: dict[tuple[str, str], Expectation] = {}
+    items: dict[tuple[str, str, str | None], Expectation] = {}
     for number, entry in enumerate(entries, 1):
         try:
             item = _entry(entry, known)
         except InputError as error:
             raise InputError(f"{path}, entry {number}: {error}") from error
-        key = item.firmware, item.scenario
+        key = item.firmware, item.scenario, item.policy
         if key in items:
-            raise InputError(f"{path}, entry {number}: {' '.join(key)} is there twice")
+            raise InputError(
+                f"{path}, entry {number}: {' '.join(filter(None, key))} is there twice"
+            )
         items[key] = item
     return Expectations(items.values())
 
 
 def _entry(entry: Any, scenarios: list[str]) -> Expectation:  # noqa: ANN401 - TOML
-    if not isinstance(entry, dict) or not set(entry) <= {*TEXTS, "chance"}:
+    if not isinstance(entry, dict) or not set(entry) <= {*TEXTS, "policy", "chance"}:
         raise InputError(f"the fields are {EXAMPLE}")
     for name in TEXTS:
         if not isinstance(entry.get(name), str) or not entry[name]:
             raise InputError(f"{name} has to be a text; the fields are {EXAMPLE}")
+    if not isinstance(entry.get("policy", "any"), str):
+        raise InputError(f"policy has to be a policy's name; the fields are {EXAMPLE}")
     chance = entry.get("chance")
     if chance is not None and not (isinstance(chance, float) and 0 < chance < 1):
         raise InputError(f"chance has to be above 0 and below 1, not {chance}; for example 0.034")

@@ -47,7 +47,7 @@ def result_of(row: Row, group: str, expectations: Expectations) -> Result:
         group: of its scenario.
         expectations: the known failures; one speaks of runs without faults of one's own.
     """
-    expected = expectations.find(row.firmware, row.scenario)
+    expected = expectations.find(row.firmware, row.scenario, row.policy)
     if expected is None:
         outcome = Outcome.PASSED if row.is_good else Outcome.FAILED
         return Result(row.scenario, group, outcome, row.reasons, row)

@@ -217,8 +217,11 @@ class RequestRules:
             if is_stalled:
                 yield f"SETARGFX3 {exchange.index}: stalled, expected success"
             belief.count_request()
-        elif is_stalled and not self._terms.refuses_early:
-            yield f"SETARGFX3 {exchange.index}: stalled, expected success: a late refusal"
+        elif is_stalled != self._terms.refuses_arguments_early:
+            told = "stalled, a late refusal looks like success"
+            if not is_stalled:
+                told = "success, this revision stalls"
+            yield f"SETARGFX3 {exchange.index}: {told}"
 
     def _debug(self, exchange: Exchange, is_stalled: bool) -> Iterator[str]:
         belief = self._belief

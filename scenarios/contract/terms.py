@@ -18,6 +18,7 @@ class Terms:
         has_test_hooks: HANGFX3 and HANGMAIN exist.
         has_preflight: STARTFX3 without a sample clock starts nothing.
         refuses_early: ... and the host sees the refusal as a stall; otherwise as success.
+        refuses_arguments_early: an unknown SETARGFX3 stalls; otherwise it looks like success.
         has_stream_contract: what STOP, START and STARTADC leave behind is certain. The first
             firmware wedges by itself (incident F1), so nothing is owed of it but its replies.
         adc_settle_ms: how long STARTADC keeps the control endpoint busy at least.
@@ -28,6 +29,7 @@ class Terms:
     has_test_hooks: bool
     has_preflight: bool
     refuses_early: bool
+    refuses_arguments_early: bool
     has_stream_contract: bool
     adc_settle_ms: int
 
@@ -50,6 +52,7 @@ def terms_of(revision_name: str) -> Terms:
         has_test_hooks=found.test_hooks,
         has_preflight=found.preflight,
         refuses_early=found.preflight_first,
+        refuses_arguments_early=found.argument_first,
         has_stream_contract=found.stops_state_machine,
         adc_settle_ms=found.adc_settle_ticks,
     )

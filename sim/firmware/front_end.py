@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 PINS = tuple((int(bit), int(pin), bit is GpioBit.PGA) for bit, pin in PIN_OF_BIT.items())
 """Bit of the word, its pin, and whether that is the inverse; set in this order."""
+ADC_SHUTDOWN = int(GpioBit.ADC_SHUTDOWN)
 OUTPUT = GpioSimpleConfig(drive_low_enabled=True, drive_high_enabled=True)
 SERIAL_DATA = int(Pin.SERIAL_DATA)
 SERIAL_CLOCK = int(Pin.SERIAL_CLOCK)
@@ -25,10 +26,15 @@ VGA_LATCH = int(Pin.VGA_LATCH)
 
 
 class FrontEndDriver:
-    """The front end as the firmware drives it."""
+    """The front end as the firmware drives it.
+
+    Attributes:
+        adc_sleeps: the host has put the converter to sleep, and the sample clock with it.
+    """
 
     def __init__(self, sdk: Sdk) -> None:
         self.sdk = sdk
+        self.adc_sleeps = False
 
     def initialise(self) -> None:
         """Make the pins outputs and set the boot word; only on a board that was recognised."""
@@ -41,6 +47,7 @@ class FrontEndDriver:
 
     def set_pins(self, word: int) -> None:
         """GPIOFX3: set all eight pins, whatever they were."""
+        self.adc_sleeps = bool(word & ADC_SHUTDOWN)
         set_value = self.sdk.gpio_set_value
         for bit, pin, inverted in PINS:
             set_value(pin, bool(word & bit) != inverted)

@@ -182,6 +182,8 @@ class DeviceSampler:
         # and never while a handler that may hang holds that lock.
         looks = self.samples_clock and not firmware.in_callback
         if count == self.last_count and looks and self.streaming.streaming:
-            record(Event.CLOCK_STATE, int(self.clock.ready()))
+            # The clock generator does not know that the converter behind it sleeps.
+            runs = not firmware.front_end.adc_sleeps and self.clock.ready()
+            record(Event.CLOCK_STATE, int(runs))
         self.firmware.narrator.look(count, shown)
         self.last_count = count

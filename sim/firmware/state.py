@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hw.trace import Recorder
     from sim.chip.gpif import GpifTable
     from sim.firmware.console import Console
+    from sim.firmware.front_end import FrontEndDriver
     from sim.firmware.narrator import StreamNarrator
     from sim.firmware.revisions import Revision
     from sim.sdk import Sdk
@@ -44,6 +45,7 @@ class FirmwareState:
 
     sdk: Sdk
     health: Health
+    front_end: FrontEndDriver
     console: Console
     narrator: StreamNarrator
 

@@ -124,7 +124,7 @@ def honest_program(device: Rx888, sleep_ms: Callable[[int], None]) -> None:
     ignored(lambda: device.request_out(0xB7, bytes(4)))
     ignored(lambda: device.request_out(Request.GPIOFX3, bytes(128)))
     device.request_out(Request.SETARGFX3, b"\0", value=7, index=10)
-    device.request_out(Request.SETARGFX3, b"\0", value=7, index=42)
+    ignored(lambda: device.request_out(Request.SETARGFX3, b"\0", value=7, index=42))
     device.info()
     device.start()
     sleep_ms(700)

@@ -45,6 +45,12 @@ STEPS = st.one_of(
     st.tuples(st.just("raw"), st.sampled_from((0xB0, 0xB4, 0xCC, 0xFF))),
     st.tuples(st.just("oversize"), st.sampled_from((0xAA, 0xAB, 0xAD, 0xB2, 0xB6))),
     st.tuples(st.just("prefix"), st.integers(1, 64)),
+    st.tuples(st.just("gpio"), st.sampled_from((0, 0x20, 0x800, 0x1_FFFF, 0xFFFF_FFFF))),
+    st.tuples(st.just("i2c_read"), st.sampled_from((0xC0, 0x74, 0x90, 0xC2))),
+    st.tuples(st.just("i2c_write"), st.sampled_from((0x90, 0xC2))),
+    st.tuples(st.just("clk0"), st.sampled_from((0x80, 0x4F))),
+    st.tuples(st.just("debug"), st.sampled_from((0, ord("?"), ord("s"), 0x0D))),
+    st.just(("talk",)),
     st.tuples(st.just("hang"), st.sampled_from((0, 1, 100, 990, 1_000, 1_500))),
 )
 
@@ -67,6 +73,12 @@ def play(device, step):
         "raw": lambda: device.request_out(number, bytes(4)),
         "oversize": lambda: device.request_out(number, bytes(65)),
         "prefix": lambda: device.request_in(Request.GETSTATS, number),
+        "gpio": lambda: device.set_gpio(number),
+        "i2c_read": lambda: device.i2c_read(number, 0, 4),
+        "i2c_write": lambda: device.i2c_write(number, 0, b"\0"),
+        "clk0": lambda: device.i2c_write(0xC0, 16, bytes([number])),
+        "debug": lambda: device.read_debug(number),
+        "talk": lambda: device.info(debug=True),
         "hang": lambda: device.hang_handler(number),
     }
     ignored(actions[name])
@@ -77,7 +89,7 @@ def play(device, step):
     ("firmware", "policy"),
     [("fw-2.3", "level-1-4-5"), ("reference", "reference"), ("fw-2.2", "level-1")],
 )
-@settings(max_examples=25, deadline=None, derandomize=True, database=None)
+@settings(max_examples=60, deadline=None, derandomize=True, database=None)
 @given(program=st.lists(STEPS, min_size=5, max_size=40), uptime_ms=st.integers(0, 400))
 def test_no_legal_history_is_accused(firmware, policy, has_witness, program, uptime_ms):
     """Whatever a host may send, in any order: a right device breaks no rule."""

@@ -13,7 +13,7 @@ import pytest
 import sim.firmware
 from health import Level, Outcome, level_bit
 from health.status import HEALTHY
-from hw.protocol import GpifState, Request, SdkStatus
+from hw.protocol import GpifState, GpioBit, Request, SdkStatus
 from sim.chip.usb import Setup
 from sim.faults import Fault
 from sim.sdk import Sdk
@@ -485,3 +485,21 @@ def test_no_call_is_made_by_a_name_in_a_string(source):
             node.id for node in ast.walk(ast.parse(path.read_text())) if type(node) is ast.Name
         }
         assert not names & {"getattr", "setattr", "eval", "exec"}, path.name
+
+
+def test_a_sleeping_converter_costs_the_firmware_nothing():
+    """GPIOFX3 bit 5 takes the sample clock away, by the host's own choice.
+
+    It is told as a lost clock, which has no remedy; the stream goes on once the converter wakes.
+    """
+    with booted("reference", "reference") as world:
+        drain = streaming(world)
+        word(world, Request.GPIOFX3, GpioBit.ADC_SHUTDOWN)
+        pause(world, 5_000)
+        assert levels(world) == []
+        word(world, Request.GPIOFX3, 0)
+        read = drain.bytes
+        pause(world, 1_000)
+        assert drain.bytes > read
+        assert set(levels(world)) <= {1}
+        assert len(world.chip.resets) == 0
