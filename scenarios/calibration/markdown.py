@@ -7,6 +7,7 @@ from typing import Any
 from scenarios.calibration.figure import Rule, Verdict
 
 COLUMNS = ("quantity", "published", "where", "model", "deviation", "verdict", "why")
+PERCENT_WHOLE = 10
 MODEL_DIGITS = 6
 """Digits behind the point at most; trailing zeros are left out."""
 
@@ -85,7 +86,7 @@ def _deviation(item: dict[str, Any]) -> str:
         return "0"
     expected = item["expected"]
     end = expected["low"] if off < 0 else expected["high"]
-    percent = f" ({100 * off / abs(end):+.2g} %)" if end else ""
+    percent = f" ({_percent(100 * off / abs(end))} %)" if end else ""
     return f"{'+' if off > 0 else ''}{_number(off)}{_unit(item['unit'])}{percent}"
 
 
@@ -102,6 +103,11 @@ def _number(value: float) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     return f"{value:,.{MODEL_DIGITS}f}".rstrip("0").rstrip(".")
+
+
+def _percent(value: float) -> str:
+    """Two digits are enough; a large one has more before the point."""
+    return f"{value:+,.0f}" if abs(value) >= PERCENT_WHOLE else f"{value:+.2g}"
 
 
 def _cells(texts: tuple[str, ...]) -> str:

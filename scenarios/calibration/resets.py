@@ -32,11 +32,12 @@ def boot_rom_after_reset() -> Interval:
 
 
 def boot_rom_after_port_reset() -> Interval:
-    """Resets into the boot ROM within 10 s of a port reset."""
+    """From a port reset to the boot ROM on the bus."""
     with booted() as bench:
+        began_ns = bench.world.now_ns
         ignoring_failure(bench.device.port_reset)
-        bench.sleep_ms(10_000)
-        return exactly(len(bench.world.chip.resets))
+        bench.device.wait_for(BOOT_PRODUCT_ID, timeout_ms=20_000)
+        return exactly((bench.world.now_ns - began_ns) / NS_PER_S)
 
 
 def enumeration() -> Interval:
@@ -137,10 +138,11 @@ GROUP = Group(
         ),
         Figure(
             key="port_reset",
-            quantity="resets into the boot ROM after a port reset (usbreset)",
-            published="one, within 2 to 7 s",
+            quantity="from a port reset (usbreset) to the boot ROM on the bus",
+            published="2 to 7 s",
             source="soak_test.sh, seen on hardware",
-            expected=exactly(1),
+            unit="s",
+            expected=Interval(2, 7),
             measure=boot_rom_after_port_reset,
             remark="why the firmware does that is inferred, not known",
         ),
