@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+from array import array
 from collections.abc import Callable
 from functools import partial
 
-from hw.protocol import Argument, Request
+from usb.core import USBError
+
+from hw.protocol import BULK_IN_ENDPOINT, DEVICE_INFO_BYTES, Argument, Request
 from scenarios.calibration.bench import (
     MAY_2026,
     MHZ,
@@ -18,6 +22,8 @@ from scenarios.calibration.bench import (
 )
 from scenarios.calibration.figure import Figure, Group, Interval, Rule, about, exactly, over
 from scenarios.suite import moves
+from sim.host.backend import WorldBackend
+from sim.host.usbfs import Handle
 from sim.options import Options
 
 LOCK_TIMES_MS = (1, 2, 5, 10)
@@ -113,6 +119,42 @@ def start_after_clock() -> Interval:
             failed += moves.failure_of(bench.device.start) is not None
             bench.device.stop()
     return exactly(failed)
+
+
+def refused_beside_an_owner() -> Interval:
+    """How many of clear-halt and SET_CONFIGURATION a second program is refused with EBUSY."""
+    with booted() as bench:
+        backend, handle = _second_program(bench)
+        calls = (
+            partial(backend.clear_halt, handle, BULK_IN_ENDPOINT),
+            partial(backend.set_configuration, handle, 1),
+        )
+        return exactly(sum(_error_number(call) == errno.EBUSY for call in calls))
+
+
+def served_beside_an_owner() -> Interval:
+    """How many of a vendor request and a port reset a second program is allowed."""
+    with booted() as bench:
+        backend, handle = _second_program(bench)
+        reply = array("B", bytes(DEVICE_INFO_BYTES))
+        served = backend.ctrl_transfer(handle, 0xC0, Request.TESTFX3, 0, 0, reply, 1_000)
+        found = _error_number(partial(backend.reset_device, handle))
+        # A device that re-enumerates differently answers a port reset with "not found".
+        return exactly((served == DEVICE_INFO_BYTES) + (found in (None, errno.ENOENT)))
+
+
+def _second_program(bench: Bench) -> tuple[WorldBackend, Handle]:
+    backend = WorldBackend(bench.world, "another program")
+    return backend, backend.open_device(bench.on_bus)
+
+
+def _error_number(call: Callable[[], object]) -> int | None:
+    try:
+        call()
+    except USBError as error:
+        number: int | None = error.errno
+        return number
+    return None
 
 
 def _timed(bench: Bench, call: Callable[[], object]) -> int:
@@ -257,6 +299,23 @@ GROUP = Group(
             expected=Interval(4_999, 5_100),
             measure=data_wait,
             remark="the first tick of the wait is cut by the phase of the request",
+        ),
+        Figure(
+            key="claimed_by_another",
+            quantity="of clear-halt and SET_CONFIGURATION beside a program that holds the "
+            "interface: refused with EBUSY",
+            published="both",
+            source="judgement; usbfs",
+            expected=exactly(2),
+            measure=refused_beside_an_owner,
+        ),
+        Figure(
+            key="allowed_beside_another",
+            quantity="of a vendor request and a port reset beside it: allowed",
+            published="both",
+            source="judgement; usbfs",
+            expected=exactly(2),
+            measure=served_beside_an_owner,
         ),
     ),
 )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from hw.protocol import BOOT_PRODUCT_ID, Request
 from scenarios import registry
-from scenarios.calibration.bench import NS_PER_MS, NS_PER_S, booted, ignoring_failure
+from scenarios.calibration.bench import MHZ, NS_PER_MS, NS_PER_S, SHIPPED, booted, ignoring_failure
 from scenarios.calibration.figure import Figure, Group, Interval, Rule, about, exactly, over
 from scenarios.performance import perform
 from scenarios.suite import moves
@@ -78,6 +80,20 @@ def reload() -> Interval:
         station.sleep_ms(3_000)
         moves.upload(station)
         return exactly((bench.world.now_ns - began_ns) / NS_PER_S)
+
+
+def serves_again() -> Interval:
+    """Bytes of the first block after level 4 and an upload, both firmwares."""
+    received = []
+    for firmware, policy in (SHIPPED, ("reference", "reference")):
+        with booted(firmware, policy) as bench:
+            station = bench.station()
+            ignoring_failure(partial(bench.device.hang_handler, 60_000))
+            bench.device.wait_for(BOOT_PRODUCT_ID, timeout_ms=10_000)
+            moves.upload(station)
+            bench.device.start_adc(64 * MHZ)
+            received.append(moves.primed_start(station))
+    return over(received)
 
 
 def recovery_test(name: str) -> Interval:
@@ -156,6 +172,15 @@ GROUP = Group(
             measure=enumeration,
             rule=Rule.MEETS,
             remark="option application_enumeration_ms is its greater part",
+        ),
+        Figure(
+            key="serves_again",
+            quantity="first block of a stream after level 4 and an upload",
+            published="the device serves again: re-acquired, re-uploaded, data",
+            source="judgement",
+            unit="bytes",
+            expected=exactly(16_384),
+            measure=serves_again,
         ),
         Figure(
             key="host_setup",

@@ -46,6 +46,19 @@ def acceptance_run() -> Interval:
         return exactly(sum(line.is_ok for line in tap.fw_test(bench.reopened)))
 
 
+def wedging_cycle() -> Interval:
+    """In which cycle the first firmware's stop_start_cycle dies, with no fault injected."""
+    cycles = []
+    for phase_us in range(0, 100_000, 12_347):
+        with booted("original", "none", uptime_us=1_000_000 + phase_us, records=False) as bench:
+            station = bench.station()
+            done = perform(registry.find("stop_start_wedge"), station, None)
+            if done.failure is None:
+                raise RuntimeError("the first firmware does not wedge")
+            cycles.append(int(station.step.split()[-1]))
+    return over(cycles)
+
+
 def soft_stops() -> Interval:
     """The GPIF state that GETSTATS shows after a stream was stopped, at many phases."""
     states = []
@@ -291,6 +304,14 @@ GROUP = Group(
         _passed(HOUR_1816, "clk0_chip_query", 58),
         _failures(HOUR_1816, 1, reason=BY_CHANCE),
         Figure(
+            key="stop_start_wedge",
+            quantity="first firmware, 13 edges: the cycle in which stop_start_cycle dies",
+            published="2nd or 3rd, every run",
+            source="judgement; commit 0c670fb",
+            expected=Interval(2, 3),
+            measure=wedging_cycle,
+        ),
+        Figure(
             key="acceptance_run",
             quantity="acceptance run: lines that are ok, of 41",
             published="41",
@@ -356,6 +377,13 @@ GROUP = Group(
             "validated",
             "pull request 115",
             "no counts were published",
+        ),
+        _not_compared(
+            "field_rates",
+            "how often devices in the field fail, and of what",
+            "unknown",
+            "judgement",
+            "nobody has counted; a campaign has to say what it assumes",
         ),
         _not_compared(
             "tap_38",
