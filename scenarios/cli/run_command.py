@@ -141,8 +141,7 @@ def command(
             if context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT:
                 word = name.removesuffix("s") if name in ("faults", "options") else name
                 raise click.UsageError(f"--{word} needs a world: {WORLD_ONLY[name]}")
-    from scenarios import expected as known_failures
-    from scenarios import option_text, registry, selection
+    from scenarios import expected as known_failures, option_text, registry, selection
     from scenarios.cli import inputs, output, results_text
     from scenarios.cli.running import Bench, Device, run_device, run_one, run_worlds
     from scenarios.results import is_failure

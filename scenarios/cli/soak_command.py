@@ -98,8 +98,7 @@ def command(
     """
     from scenarios import option_text
     from scenarios.cli import inputs, output
-    from scenarios.soak import plan as plans
-    from scenarios.soak import tables
+    from scenarios.soak import plan as plans, tables
     from scenarios.soak.harness import Harness
     from scenarios.soak.journal import Journal
     from sim.firmware import revision

@@ -31,8 +31,7 @@ from hw.protocol import (
 from sim.board import SENSE_PIN, TUNER_ADDRESS
 from sim.firmware.clock import ClockDriver
 from sim.firmware.commands import Commands
-from sim.firmware.console import EVENTS, EVENTS_MAX, USB_EVENT, Console
-from sim.firmware.console import MAIN_THREAD as MAIN_THREAD
+from sim.firmware.console import EVENTS, EVENTS_MAX, MAIN_THREAD as MAIN_THREAD, USB_EVENT, Console
 from sim.firmware.front_end import FrontEndDriver
 from sim.firmware.narrator import StreamNarrator
 from sim.firmware.remedies import DevicePlatform, DeviceSampler, DeviceWatchdog
