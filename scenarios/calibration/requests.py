@@ -22,8 +22,8 @@ from scenarios.calibration.bench import (
 )
 from scenarios.calibration.figure import Figure, Group, Interval, Rule, about, exactly, over
 from scenarios.suite import moves
-from sim.host.backend import WorldBackend
 from sim.host.usbfs import Handle
+from sim.host.world_backend import WorldBackend
 from sim.options import Options
 
 LOCK_TIMES_MS = (1, 2, 5, 10)

@@ -93,6 +93,8 @@ PUBLISHED_SOAKS = {
     "380 cycles": ("soak_380",),
     "688 cycles": (
         "replay_688_dma_count_monotonic_failed",
+        "replay_688_dma_count_monotonic_slow_host",
+        "replay_688_others_slow_host",
         "replay_688_faults",
         "replay_688_pib_errors",
     ),
@@ -137,7 +139,13 @@ VERDICTS_OF_JUDGEMENT = {
     "GETSTATS": ("stats_round_trip_26",),
     "stuck count": ("stuck_count", "stuck_count_recovered"),
     "pace": ("pace_spread", "replay_3368_pace", "replay_1816_pace", "replay_2099_pace"),
-    "outcomes": ("stop_start_wedge", "replay_688_faults", "replay_534_scenarios"),
+    "outcomes": (
+        "stop_start_wedge",
+        "replay_688_dma_count_monotonic_slow_host",
+        "replay_688_others_slow_host",
+        "replay_688_faults",
+        "replay_534_scenarios",
+    ),
     "a paused reader": ("paused_reader",),
     "locks of levels 2 and 3": ("level_4_at_once",),
     "clock lost": ("lost_clock",),
