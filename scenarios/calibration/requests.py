@@ -203,8 +203,6 @@ GROUP = Group(
             expected=Interval(0.3, 1.2),
             measure=lambda: stats_round_trip(*MAY_2026),
             rule=Rule.MEETS,
-            reason="one register read at the bus's 400 kHz, 0.1 ms, and an assumed host's 50 us; "
-            "the slower published read of 0.3 ms would bring it to 0.35 ms",
         ),
         Figure(
             key="stats_round_trip_26",
@@ -224,9 +222,6 @@ GROUP = Group(
             expected=about(300, 20),
             measure=register_read,
             rule=Rule.MEETS,
-            reason="by the bus's own arithmetic: 4 bytes of 9 bits at 400 kHz take 90 us and the "
-            "conditions; 300 us would need 200 us of driver code a read (options "
-            "i2c_byte_ns, i2c_conditions_ns)",
         ),
         Figure(
             key="register_read_fast",
@@ -249,7 +244,6 @@ GROUP = Group(
             expected=about(0.6, 20),
             measure=preflight,
             rule=Rule.MEETS,
-            reason="twice the register read above, with the same reason",
         ),
         Figure(
             key="set_clock",

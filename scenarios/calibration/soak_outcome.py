@@ -33,7 +33,7 @@ SPREAD_SEEDS = range(1, 41)
 SLOW_HOST = Options(control_setup_ns=400_000)
 """A host that takes 0.4 ms to bring a SETUP packet to the device; the default is 30 us."""
 BY_CHANCE = (
-    "by chance: test_main_recovery misses a reset in some phases (3.4 % of all, 5 % where the poll "
+    "by chance: test_main_recovery misses a reset in some phases (3.4 % of all, 5.2 % where the poll "
     "has no offset, as here); the model's host has no jitter, so after another recovery test the "
     "phase is always the same, and misses come in groups"
 )
@@ -210,9 +210,9 @@ GROUP = Group(
             FORCED_688,
             "dma_count_monotonic",
             4,
-            reason="the model is all or nothing: with its quick host no gap between two reads "
-            "fills the buffers, with a slow one (next row) each run does; that host lay between, "
-            "and its latencies are not known",
+            reason="the model is all or nothing: each of its requests takes as long as the last, "
+            "so the buffers are full at the last sample of every run, and with requests 20 us "
+            "shorter of none; that host's latencies, which varied, are not known",
         ),
         Figure(
             key="replay_688_dma_count_monotonic_slow_host",
