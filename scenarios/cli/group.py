@@ -19,8 +19,9 @@ from scenarios.cli.codes import OK, USAGE, exit_code
 COMMANDS = {
     "demo": "The flagship run: real incidents under every policy, one table, one picture.",
     "list": "What there is: scenarios, firmware, policies, faults, options.",
-    "run": "Run one scenario in a simulated world.",
+    "run": "Run scenarios, in a simulated world each or on a device.",
     "soak": "The original's random walk over its scenarios, for hours of simulated time.",
+    "device": "The debug console and the plain commands: test, adc, start, stats, load ...",
     "policies": "The watchdog policies: limits, levels, warnings; as TOML or a C header.",
 }
 """Every command with its line of help. Its module has the same name, and a ``command`` in it."""
