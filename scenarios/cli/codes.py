@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 import click
@@ -27,6 +28,8 @@ BY_NAME = {
 these errors take longer to import than help takes to print."""
 
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""What a place for output has when it takes no more."""
 LEAVE = {
     "host-state": "where you know that this host is stable, say --host-state normal",
     "mode": "give a higher risk mode, such as --risk aggressive",
@@ -51,6 +54,8 @@ def exit_code(error: Exception) -> tuple[int, str | None]:
         return INTERRUPTED, "interrupted"
     if isinstance(error, click.ClickException):
         return USAGE, one_line(error.format_message())
+    if isinstance(error, OSError) and error.errno in FULL:
+        return USAGE, f"cannot write the output: {error.strerror}"
     for kind in type(error).__mro__:
         code = BY_NAME.get(f"{kind.__module__}.{kind.__qualname__}")
         if code == DENIED:

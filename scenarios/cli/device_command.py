@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ WORLD_ONLY = {
     "firmware": ("--firmware", "a device runs what was uploaded to it"),
     "policy": ("--policy", "a device runs its firmware's own"),
     "options": ("--option", "a device has no knobs"),
+    "faults": ("--fault", "nothing can be injected into a device"),
     "seed": ("--seed", "a device draws nothing"),
 }
 """Options that a real device cannot have, and why."""
@@ -38,7 +39,12 @@ class DeviceCommand(click.Command):
             formatter.write_dl(usages())
 
 
-@click.command("device", cls=DeviceCommand)
+@click.command(
+    "device",
+    cls=DeviceCommand,
+    # A word that begins with a minus may be a number.
+    context_settings={"ignore_unknown_options": True},
+)
 @click.argument("words", metavar="COMMAND [NUMBER]... [, COMMAND ...]", nargs=-1)
 @click.option(
     "--script",
@@ -53,6 +59,7 @@ class DeviceCommand(click.Command):
     "--policy", default="reference", show_default=True, metavar="P|FILE", help="Preset or TOML."
 )
 @click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help="A bench knob.")
+@click.option("--fault", "faults", multiple=True, metavar="SPEC", help="See fx3loop list.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 @target_options
@@ -66,6 +73,7 @@ def command(
     firmware: str,
     policy: str,
     options: tuple[str, ...],
+    faults: tuple[str, ...],
     seed: int,
     as_json: bool,
     target: str,
@@ -91,8 +99,13 @@ def command(
     from scenarios.cli import device_lines, inputs
     from scenarios.cli.device_place import usb_place, world_place
     from scenarios.cli.running import Device
+    from sim.faults import Fault
     from sim.firmware import revision
+    from sim.world import BenchWorld
 
+    for word in words:
+        if word.startswith("-") and not word[1:2].isdigit():
+            raise click.NoSuchOption(word, ctx=context)
     lines = device_lines.read(words, script)
     is_live = lines[-1].name == device_lines.CONSOLE and _is_terminal()
     if is_live and as_json:
@@ -102,19 +115,26 @@ def command(
     chosen = inputs.policy(policy)
     release = revision(firmware).name
     knobs = option_text.parse(options)
+    armed = tuple(Fault.parse(text) for text in faults)
     session = Session(lines, keep_going=keep_going, streams=not skip_stream, is_quiet=as_json)
+    place: AbstractContextManager[Place]
     if target == USB:
         device = Device.of(risk, acknowledge, host_state, serial, firmware_image, seed)
         place = nullcontext(usb_place(device))
         about: dict[str, Any] = {"target": device.selector.label}
     else:
-        place = world_place(release, chosen, seed, knobs, firmware_image, is_live=is_live)  # type: ignore[assignment]
+        place = world_place(
+            lambda: BenchWorld(release, chosen, seed=seed, options=knobs, faults=armed),
+            firmware_image,
+            is_live=is_live,
+        )
         about = {
             "target": "world",
             "firmware": release,
             "policy": chosen.name,
             "seed": seed,
             "options": list(option_text.changed(knobs)),
+            "faults": list(faults),
         }
     with place as here:
         session.run(here, is_live=is_live)

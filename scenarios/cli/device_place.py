@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from health import Policy
 from hw.boot import Image
 from hw.runtime import Runtime, ThreadRuntime
 from hw.rx888 import Rx888
@@ -14,7 +13,6 @@ from scenarios.cli.running import Device
 from scenarios.station import Station
 from sim.host.backend import get_backend
 from sim.host.runtime import WorldRuntime
-from sim.options import Options
 from sim.world import BenchWorld
 
 
@@ -43,25 +41,16 @@ class Place:
 
 @contextmanager
 def world_place(
-    firmware: str,
-    policy: Policy,
-    seed: int,
-    options: Options,
-    image: Image | None,
-    *,
-    is_live: bool,
+    make_world: Callable[[], BenchWorld], image: Image | None, *, is_live: bool
 ) -> Iterator[Place]:
     """A world with a device that was just uploaded to.
 
     Args:
-        firmware: its revision.
-        policy: of its health module.
-        seed: of the world.
-        options: the bench's knobs.
+        make_world: makes it.
         image: what is uploaded later, instead of the same again.
         is_live: a person types: the world keeps step with the wall clock.
     """
-    with BenchWorld(firmware, policy, seed=seed, options=options) as world:
+    with make_world() as world:
         world.boot()
         backend = get_backend(world, pace="wall" if is_live else "calls")
         runtime = WorldRuntime(world)

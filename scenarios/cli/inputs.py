@@ -80,8 +80,11 @@ def text_of(path: Path) -> str:
     Raises:
         InputError: it cannot be read, or is no UTF-8.
     """
+    is_standard_input = str(path) == "-"
+    if is_standard_input and sys.stdin is None:
+        raise InputError("cannot read -: standard input is closed")
     try:
-        content = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+        content = sys.stdin.buffer.read() if is_standard_input else path.read_bytes()
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
     try:

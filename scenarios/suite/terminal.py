@@ -151,12 +151,12 @@ def _parameters(command: Callable[..., str]) -> list[str]:
 def _arguments(name: str, command: Callable[..., str], texts: Iterable[str]) -> list[int | bytes]:
     """The numbers of a line in the form that the command takes them."""
     wanted = _parameters(command)
-    try:
-        numbers: list[int | bytes] = [int(text, 0) for text in texts]
-    except ValueError as error:
-        raise InputError(
-            f"{name} takes whole numbers: {usage(name)}, not {error.args[0]}"
-        ) from None
+    numbers: list[int | bytes] = []
+    for text in texts:
+        try:
+            numbers.append(int(text, 0))
+        except ValueError:
+            raise InputError(f"{name} takes whole numbers: {usage(name)}, not {text!r}") from None
     if wanted and wanted[-1] == "data":
         place = len(wanted) - 1
         data = [number for number in numbers[place:] if isinstance(number, int)]

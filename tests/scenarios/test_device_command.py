@@ -138,6 +138,7 @@ def test_results_as_json():
         "policy": "reference",
         "seed": 7,
         "options": ["tick_ppm=100"],
+        "faults": [],
         "commands": [
             {"command": "test", "passed": True, "text": "hwconfig=0x04 fw=2.3 count=0"},
             {"command": "raw 0xB4", "passed": True, "text": "STALL"},
