@@ -477,7 +477,8 @@ def test_an_interrupt_leaves_the_device_stopped(plugged, monkeypatch):
     """Ctrl-C while it streams: exit 130."""
     world = plugged()
 
-    def interrupted(*_):
+    def interrupted(station, *_):
+        station.sleep_ms(10)
         raise KeyboardInterrupt
 
     monkeypatch.setattr("scenarios.cli.device_lines._sleep", interrupted)
