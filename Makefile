@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test heavy bench lint types mutation golden vectors clean
+.PHONY: demo test heavy bench lint types mutation golden calibration vectors clean
 
 demo: $(STAMP)
 	$(BIN)/fx3loop demo
@@ -30,6 +30,9 @@ mutation: $(VENV)/.mutation
 
 golden: $(STAMP)
 	$(BIN)/python -m tests.golden.runs
+
+calibration: $(STAMP)
+	$(BIN)/fx3loop report calibration --out docs/calibration.md
 
 vectors: $(STAMP)
 	$(BIN)/python -m tests.vectors.generate

@@ -22,6 +22,7 @@ COMMANDS = {
     "run": "Run scenarios, in a simulated world each or on a device.",
     "soak": "The original's random walk over its scenarios, for hours of simulated time.",
     "device": "The debug console and the plain commands: test, adc, start, stats, load ...",
+    "report": "Reports on the simulator itself: published figures beside the model's.",
     "policies": "The watchdog policies: limits, levels, warnings; as TOML or a C header.",
 }
 """Every command with its line of help. Its module has the same name, and a ``command`` in it."""

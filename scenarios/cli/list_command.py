@@ -60,8 +60,7 @@ def document(calls: bool) -> dict[str, Any]:
     from health import Policy
     from scenarios.option_text import as_text
     from scenarios.registry import SCENARIOS
-    from sim.faults import CHOICES, EXAMPLE, KINDS
-    from sim.faults import calls as injection_points
+    from sim.faults import CHOICES, EXAMPLE, KINDS, calls as injection_points
     from sim.firmware import REVISIONS
     from sim.options import sources
 

@@ -25,7 +25,12 @@ WIDE = 240
 
 def print_json(document: dict[str, Any]) -> None:
     """Print a document; its first field is ``schema``."""
-    click.echo(json.dumps(document, indent=2))
+    click.echo(json_text(document))
+
+
+def json_text(document: dict[str, Any]) -> str:
+    """Return a document as it is printed, for a file too."""
+    return json.dumps(document, indent=2)
 
 
 def table(*columns: str, folds: Sequence[str] = ()) -> Table:

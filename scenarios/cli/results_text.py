@@ -10,8 +10,7 @@ import click
 from scenarios.cli import output
 from scenarios.cli.rows import COLOURS
 from scenarios.cli.story import print_story
-from scenarios.reports import junit as junit_report
-from scenarios.reports import tap as tap_report
+from scenarios.reports import junit as junit_report, tap as tap_report
 from scenarios.reports.document import document
 from scenarios.results import Outcome, Result, summary
 

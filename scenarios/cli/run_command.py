@@ -112,8 +112,7 @@ def command(
         raise click.UsageError("--trace and --plot are for one NAME")
     if as_json and tap == STANDARD_OUTPUT:
         raise click.UsageError("--json and --tap both want standard output; give --tap a file")
-    from scenarios import expected as known_failures
-    from scenarios import option_text, registry, selection
+    from scenarios import expected as known_failures, option_text, registry, selection
     from scenarios.cli import inputs, output, results_text
     from scenarios.cli.running import Bench, Device, run_device, run_one, run_worlds
     from scenarios.results import is_failure

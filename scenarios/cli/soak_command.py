@@ -116,8 +116,7 @@ def command(
     from scenarios.cli import inputs, output
     from scenarios.cli.running import DEVICE_FIRMWARE, Device
     from scenarios.on_device import ON_DEVICE
-    from scenarios.soak import plan as plans
-    from scenarios.soak import tables
+    from scenarios.soak import plan as plans, tables
     from scenarios.soak.bench import SoakBench
     from scenarios.soak.harness import Harness
     from scenarios.soak.journal import Journal

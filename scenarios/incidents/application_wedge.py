@@ -9,7 +9,7 @@ Source: judgement; the ladder of a streaming wedge is 1, 3, 4.
 
 from __future__ import annotations
 
-from scenarios.incidents.in_place import watch_patiently
+from scenarios.incidents.in_place import stream_patiently
 from scenarios.scenario import Scenario
 from scenarios.station import Station
 from sim.faults import Fault
@@ -32,14 +32,7 @@ def application_wedge(station: Station) -> None:
         Trouble: no data for more than 1.5 s.
         DeviceError: a request failed, or the device left the bus.
     """
-    station.begin("sets the clock")
-    station.set_clock(RATE_HZ)
-    station.begin("streams")
-    reader = station.read_on()
-    station.start()
-    watch_patiently(station, reader, WATCH_MS, PATIENCE_MS)
-    station.read_no_more()
-    station.stop()
+    stream_patiently(station, RATE_HZ, WATCH_MS, PATIENCE_MS)
 
 
 SCENARIO = Scenario(

@@ -11,7 +11,7 @@ Source: #142 of the firmware and its protocol_fuzz soak, seed 42; S131 usb/cyu3u
 
 from __future__ import annotations
 
-from scenarios.incidents.in_place import watch_patiently
+from scenarios.incidents.in_place import stream_patiently
 from scenarios.scenario import Scenario
 from scenarios.station import Station
 from sim.faults import Fault
@@ -34,14 +34,7 @@ def ep0_desync(station: Station) -> None:
         Trouble: wrong answers for more than 3 s.
         DeviceError: a request failed, or the device left the bus.
     """
-    station.begin("sets the clock")
-    station.set_clock(RATE_HZ)
-    station.begin("streams")
-    reader = station.read_on()
-    station.start()
-    watch_patiently(station, reader, WATCH_MS, PATIENCE_MS)
-    station.read_no_more()
-    station.stop()
+    stream_patiently(station, RATE_HZ, WATCH_MS, PATIENCE_MS)
 
 
 SCENARIO = Scenario(

@@ -19,19 +19,30 @@ ANSWER_LIMIT_MS = 250
 AWAY = "the device was reset, not mended in place"
 
 
-def watch_patiently(station: Station, reader: Reader, duration_ms: int, patience_ms: int) -> None:
+def stream_patiently(station: Station, rate_hz: int, duration_ms: int, patience_ms: int) -> None:
     """Stream for a time and bear trouble that ends by itself, as long as the device stays.
 
     Args:
         station: where it runs.
-        reader: what reads the stream.
-        duration_ms: how long to watch.
+        rate_hz: sample rate.
+        duration_ms: how long to stream.
         patience_ms: how long data or right answers may be missing.
 
     Raises:
         Trouble: they were missing for longer.
-        NoDeviceError: the device left the bus.
+        DeviceError: a request failed, or the device left the bus.
     """
+    station.begin("sets the clock")
+    station.set_clock(rate_hz)
+    station.begin("streams")
+    reader = station.read_on()
+    station.start()
+    _watch(station, reader, duration_ms, patience_ms)
+    station.read_no_more()
+    station.stop()
+
+
+def _watch(station: Station, reader: Reader, duration_ms: int, patience_ms: int) -> None:
     now = station.runtime.now_ns()
     end_ns, well_ns, seen = now + duration_ms * MILLISECOND_NS, now, reader.bytes
     while now < end_ns:

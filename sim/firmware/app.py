@@ -30,8 +30,8 @@ from hw.protocol import (
 )
 from sim.board import SENSE_PIN, TUNER_ADDRESS
 from sim.firmware.clock import ClockDriver
-from sim.firmware.console import EVENTS, EVENTS_MAX, USB_EVENT, Console
-from sim.firmware.console import MAIN_THREAD as MAIN_THREAD
+from sim.firmware.commands import Commands
+from sim.firmware.console import EVENTS, EVENTS_MAX, MAIN_THREAD as MAIN_THREAD, USB_EVENT, Console
 from sim.firmware.front_end import FrontEndDriver
 from sim.firmware.narrator import StreamNarrator
 from sim.firmware.remedies import DevicePlatform, DeviceSampler, DeviceWatchdog
@@ -77,8 +77,9 @@ class Firmware(FirmwareState):
         sdk.device_init()
         sdk.device_cache_control()
         sdk.device_configure_io_matrix()
-        self.console = Console(self)
-        self.narrator = StreamNarrator(self)
+        self.console = Console(sdk, self.revision, lambda: self.active)
+        self.commands = Commands(self)
+        self.narrator = StreamNarrator(self.console, self.policy)
         self.clock = ClockDriver(self)
         self.front_end = FrontEndDriver(sdk)
         self.streaming = Streaming(self)
@@ -121,7 +122,7 @@ class Firmware(FirmwareState):
         if self.trace is not None:
             self.trace.instant("fx3/main thread", "beat", self.sdk.world.now_ns)
         health.main_heartbeat()
-        self.console.serve()
+        self.commands.serve()
         self.sampler.sample(health.record_event)
         self.narrator.decided(health.recover(health.evaluate()))
 

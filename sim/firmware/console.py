@@ -1,4 +1,4 @@
-"""The debug console: text for the host, characters from it, events for the main thread.
+"""The debug console: text for the host, characters from it, events left for the main thread.
 
 Text is stored only while the flag is on and the application is active, in a small buffer that
 READINFODEBUG empties from its front; what does not fit whole is dropped, print call by print call.
@@ -6,20 +6,20 @@ Every caller asks :attr:`Console.on` before it makes a text, so a console that i
 comparison. Texts for the UART alone ("STALL EP0 V.REQ", "I2cwrite Error") never reach the host
 and are left out.
 
-Source: DebugConsole.c, USBHandler.c (READINFODEBUG), RunApplication.c (MsgParsing).
+Source: DebugConsole.c, USBHandler.c (READINFODEBUG).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from hw.protocol import EP0_BUFFER_BYTES, GPIF_DISABLED
-from sim.firmware.debug_text import THREAD_RING, event_name, request_trace
-from sim.firmware.support import check
-from sim.rtos import NO_WAIT, SUCCESS
+from hw.protocol import EP0_BUFFER_BYTES
+from sim.firmware.debug_text import request_trace
 
 if TYPE_CHECKING:
-    from sim.firmware.state import FirmwareState
+    from sim.firmware.revisions import Revision
+    from sim.sdk import Sdk
 
 EVENTS = "glEventAvailable"
 EVENTS_MAX = 16
@@ -28,8 +28,6 @@ PAGE_BYTES = EP0_BUFFER_BYTES - 1
 """READINFODEBUG takes at most this much text and adds a NUL."""
 CARRIAGE_RETURN = 0x0D
 LOWER_CASE = 0x20
-STACK_BYTES = 2_048
-"""FIFO_THREAD_STACK of Application.h."""
 MAIN_THREAD = "11:HF103_ADC2USB30"
 
 USB_EVENT = 0
@@ -41,23 +39,25 @@ class Console:
     """The console of one boot of the firmware.
 
     Args:
-        firmware: the firmware's globals.
+        sdk: for its queue and its sleep.
+        revision: size and manners of the buffer.
+        is_active: whether the application is started; text is stored only then.
 
     Attributes:
         on: glFlagDebug: off at boot, set by each TESTFX3.
         text: what waits for READINFODEBUG.
     """
 
-    def __init__(self, firmware: FirmwareState) -> None:
-        self.firmware = firmware
-        self.sdk = firmware.sdk
+    def __init__(self, sdk: Sdk, revision: Revision, is_active: Callable[[], bool]) -> None:
+        self.sdk = sdk
+        self.is_active = is_active
         self.on = False
         self.text = bytearray()
         self._line = bytearray()
         self._typed = 0
-        self._buffer_bytes = firmware.revision.debug_buffer_bytes
-        self._full_sleep_ticks = firmware.revision.debug_full_sleep_ticks
-        self._keeps_rest = firmware.revision.debug_keeps_rest
+        self._buffer_bytes = revision.debug_buffer_bytes
+        self._full_sleep_ticks = revision.debug_full_sleep_ticks
+        self._keeps_rest = revision.debug_keeps_rest
 
     # ------------------------------------------------------------ text for the host
 
@@ -67,7 +67,7 @@ class Console:
         The oldest firmware first slept when the buffer was full, in the USB thread too, where no
         host can empty it meanwhile (incident F2).
         """
-        if not (self.on and self.firmware.active):
+        if not (self.on and self.is_active()):
             return
         message = text.encode("utf-8", "surrogateescape")
         # The formatter gives up when two places are left and more is to come.
@@ -113,75 +113,17 @@ class Console:
             self._line.append(character | LOWER_CASE)
             self._typed += 1
 
+    @property
+    def line(self) -> str:
+        """The line typed last, or so far; at boot it is empty."""
+        return self._line.decode("utf-8", "surrogateescape")
+
+    def end_line(self) -> None:
+        """The next character begins a new line; until then this one stays."""
+        self._typed = 0
+
     # ------------------------------------------------------------ events for the main thread
 
     def post(self, label: int, data: int) -> None:
         """Queue an event for the main thread without waiting; a full queue drops it."""
         self.sdk.queue_send(EVENTS, label << 24 | data)
-
-    def serve(self) -> None:
-        """Empty the queue, once in each pass of the main loop: CR LF, then each event's text."""
-        sdk = self.sdk
-        status, event = sdk.queue_receive(EVENTS, NO_WAIT)
-        if status != SUCCESS:
-            return
-        self.write("\r\n")
-        while status == SUCCESS and isinstance(event, int):
-            self._serve_event(event >> 24, event & 0xFF_FFFF)
-            status, event = sdk.queue_receive(EVENTS, NO_WAIT)
-
-    def _serve_event(self, label: int, data: int) -> None:
-        if label == COMMAND:
-            self._run_command()
-        elif self.on and label == PIB_NOTICE:
-            self.write(f"\r\nPIB error 0x{data:X}\r\n")
-        elif self.on and label == USB_EVENT:
-            self.write(f"\r\nEvent received = {event_name(data)}   \r\n")
-
-    # ------------------------------------------------------------ commands
-
-    def _run_command(self) -> None:
-        """Run the line; it stays, so that a bare CR repeats it. At boot it is empty."""
-        command = self._line.decode("utf-8", "surrogateescape")
-        match command:
-            case "" | "?":
-                self._help()
-            case "threads":
-                self._threads()
-            case "stack":
-                self._stack()
-            case "gpif":
-                self._gpif()
-            case "reset":
-                self._reset()
-            case _:
-                self.write(f"Input: '{command}'\r\n\r\n")
-        self._typed = 0
-
-    def _help(self) -> None:
-        count = self.firmware.dma_count & 0xFFFF_FFFF
-        self.write(f"Enter commands:\r\nthreads, stack, gpif, reset;\r\nDMAcnt = {count:X}\r\n\r\n")
-
-    def _threads(self) -> None:
-        self.write("threads:\r\n")
-        self.write(f"This : '{MAIN_THREAD}'")
-        for name in THREAD_RING:
-            self.write(f"\r\nFound: '{name}'")
-        self.write("\r\n\r\n")
-
-    def _stack(self) -> None:
-        free_bytes = self.sdk.chip.options.stack_free_bytes
-        self.write("stack:\r\n")
-        self.write(f"Stack free in {MAIN_THREAD[3:]} is {free_bytes}/{STACK_BYTES}\r\n\r\n")
-
-    def _gpif(self) -> None:
-        """The state; on a disabled block a failed call, which resets the device."""
-        status, state = self.sdk.gpif_get_sm_state()
-        check(self.firmware, "Get GPIF State ", status)
-        self.write(f"GPIF State = {GPIF_DISABLED if state is None else state}\r\n\r\n")
-
-    def _reset(self) -> None:
-        self.write("reset:\r\n")
-        self.write("RESETTING CPU\r\n")
-        self.sdk.thread_sleep(100)
-        self.sdk.device_reset(False)

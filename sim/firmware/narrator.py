@@ -13,8 +13,8 @@ from health import Outcome
 from hw.protocol import GpifState
 
 if TYPE_CHECKING:
-    from health import Recovery
-    from sim.firmware.state import FirmwareState
+    from health import Policy, Recovery
+    from sim.firmware.console import Console
 
 BLOCKED_STATES = tuple(
     int(state)
@@ -27,17 +27,16 @@ class StreamNarrator:
     """The variables of the shipped watchdog, for its texts alone.
 
     Args:
-        firmware: the firmware's globals.
+        console: where they go.
+        policy: limits and cap, as the shipped watchdog would count them.
 
     Attributes:
         used: level 1 remedies since START (glWdgRecoveryCount).
         cap: their cap as the host set it last, 0 = unlimited (glWdgMaxRecovery).
     """
 
-    def __init__(self, firmware: FirmwareState) -> None:
-        policy = firmware.policy
-        self.firmware = firmware
-        self.console = firmware.console
+    def __init__(self, console: Console, policy: Policy) -> None:
+        self.console = console
         self.used = 0
         self.cap = policy.level_1_cap
         self._limit = -(-policy.stream_stall_ms // policy.poll_interval_ms)
@@ -48,13 +47,13 @@ class StreamNarrator:
         self._stalls = 0
 
     def look(self, count: int, state: int) -> None:
-        """One poll's sample, before the health module decides.
+        """One poll's sample of a started application, before the health module decides.
 
         Args:
             count: DMA buffers produced.
             state: GPIF state, 255 while the block is disabled.
         """
-        if not self.firmware.active or not self._limit:
+        if not self._limit:
             return
         self._state = state
         if count == 0 or count != self._count:

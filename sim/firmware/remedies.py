@@ -185,5 +185,6 @@ class DeviceSampler:
             # The clock generator does not know that the converter behind it sleeps.
             runs = not firmware.front_end.adc_sleeps and self.clock.ready()
             record(Event.CLOCK_STATE, int(runs))
-        self.firmware.narrator.look(count, shown)
+        if firmware.active:
+            firmware.narrator.look(count, shown)
         self.last_count = count

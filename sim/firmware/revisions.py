@@ -1,4 +1,4 @@
-"""What each firmware release did differently, as data.
+"""What each firmware release did differently from the one before it, as data.
 
 The policy is another axis: any revision runs under any policy, with the health module wired in.
 """
@@ -58,9 +58,9 @@ class Revision:
     remedies_wait: bool
     samples_ring: bool
     samples_clock: bool
-    debug_buffer_bytes: int = 256
-    debug_full_sleep_ticks: int = 0
-    debug_keeps_rest: bool = True
+    debug_buffer_bytes: int
+    debug_full_sleep_ticks: int
+    debug_keeps_rest: bool
 
 
 ORIGINAL = Revision(
@@ -87,66 +87,35 @@ ORIGINAL = Revision(
 )
 """Before the wedge fixes of February 2026 (incident F1): STOP never disables the state machine."""
 
-FW_2_2 = Revision(
-    name="fw-2.2",
+FORCE_STOP = replace(
+    ORIGINAL,
+    name="force-stop",
     version=(2, 2),
-    table=EDGES_16,
     stops_state_machine=True,
-    stop_forces=False,
+    stop_forces=True,
     stop_ticks=1,
     adc_settle_ticks=0,
     adc_stops_stream=True,
     preflight=True,
-    preflight_first=False,
-    argument_first=False,
-    stats_bytes=STATS_SHORT_BYTES,
-    test_hooks=False,
     recovery_reloads=False,
-    remedies_wait=False,
-    samples_ring=False,
-    samples_clock=False,
+    debug_buffer_bytes=256,
+    debug_full_sleep_ticks=0,
+    debug_keeps_rest=True,
 )
-"""Main branch of May 2026, before the EP0 watchdog: 16 edges, soft stop, 20 bytes of GETSTATS."""
-
-FORCE_STOP = replace(FW_2_2, name="force-stop", table=EDGES_13, stop_forces=True)
 """Between February and commit 8e00ab8 of May 2026: every stop is forced, because the 13-edge table
 has no way out of its wait states (incident F14)."""
 
-FW_2_3 = Revision(
-    name="fw-2.3",
-    version=(2, 3),
-    table=EDGES_16,
-    stops_state_machine=True,
-    stop_forces=False,
-    stop_ticks=1,
-    adc_settle_ticks=0,
-    adc_stops_stream=True,
-    preflight=True,
-    preflight_first=False,
-    argument_first=False,
-    stats_bytes=STATS_BYTES,
-    test_hooks=True,
-    recovery_reloads=False,
-    remedies_wait=False,
-    samples_ring=False,
-    samples_clock=False,
-)
+FW_2_2 = replace(FORCE_STOP, name="fw-2.2", table=EDGES_16, stop_forces=False)
+"""Main branch of May 2026, before the EP0 watchdog: 16 edges, soft stop, 20 bytes of GETSTATS."""
+
+FW_2_3 = replace(FW_2_2, name="fw-2.3", version=(2, 3), stats_bytes=STATS_BYTES, test_hooks=True)
 """Release 0.1.0 (3f6a6bf): test hooks, 26 bytes of GETSTATS, late preflight (incident F20)."""
 
-REFERENCE = Revision(
+REFERENCE = replace(
+    FW_2_3,
     name="reference",
-    version=(2, 3),
-    table=EDGES_16,
-    stops_state_machine=True,
-    stop_forces=False,
-    stop_ticks=1,
-    adc_settle_ticks=0,
-    adc_stops_stream=True,
-    preflight=True,
     preflight_first=True,
     argument_first=True,
-    stats_bytes=STATS_BYTES,
-    test_hooks=True,
     recovery_reloads=True,
     remedies_wait=True,
     samples_ring=True,

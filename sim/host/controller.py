@@ -14,9 +14,7 @@ from simpy.events import Event
 from hw.protocol import APPLICATION_PRODUCT_ID, STANDARD_DEVICE_OUT, StandardRequest
 from sim.chip.hardware import UsbFunction
 from sim.chip.usb import DONE, PENDING, BusSignal, ControlTransfer, Setup, TransferStatus
-from sim.host.device import PORT as PORT
-from sim.host.device import Descriptors
-from sim.host.device import UsbDevice as UsbDevice
+from sim.host.device import PORT as PORT, Descriptors, UsbDevice as UsbDevice
 from sim.host.enumeration import Enumeration, EnumerationFailed
 from sim.kernel import FOREVER_NS, HARDWARE, World
 from sim.latest import Latest

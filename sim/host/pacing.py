@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING
 from greenlet import getcurrent
 
 from sim.chip.usb import Setup
-from sim.host.backend import WorldBackend
 from sim.host.controller import UsbDevice
 from sim.host.usbfs import Handle
+from sim.host.world_backend import WorldBackend
 from sim.tasks import Task
 
 if TYPE_CHECKING:

@@ -9,8 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 
-from hw.protocol import DescriptorType
-from hw.protocol import UsbEvent as UsbEvent
+from hw.protocol import DescriptorType, UsbEvent as UsbEvent
 
 
 class DmaType(IntEnum):

@@ -1,8 +1,7 @@
 """What the samples prove about the stream: each rule to the ms, and what explains it away."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from health import Event, Health, Level, Outcome, Policy
 from health.record import is_blocked

@@ -7,8 +7,7 @@ from itertools import product
 
 import pytest
 import usb.core
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from hw import protocol
 from hw.boot import Image, Section, upload

@@ -5,8 +5,7 @@ import sys
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from hw import protocol
 from hw.protocol import DeviceInfo, SdkStatus, Stats

@@ -5,8 +5,7 @@ from collections import defaultdict
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from hw.trace import Recorder, Span, chrome, spans_by_track
 

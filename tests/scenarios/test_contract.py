@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from hw.errors import DeviceTimeoutError, NoDeviceError, StalledError, TransferError
 from hw.protocol import BULK_IN_ENDPOINT, Request, Stats

@@ -18,9 +18,10 @@ from hw.protocol import BUFFER_BYTES, CONFIGURATION_DESCRIPTOR_SS, DEVICE_DESCRI
 from hw.rx888 import Rx888
 from hw.trace import Recorder
 from sim.faults import Fault
-from sim.host.backend import WorldBackend, get_backend
+from sim.host.backend import get_backend
 from sim.host.drain import Drain
 from sim.host.runtime import WorldRuntime
+from sim.host.world_backend import WorldBackend
 from sim.kernel import World
 from sim.options import Options
 from sim.world import BenchWorld

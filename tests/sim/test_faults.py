@@ -6,8 +6,7 @@ Facts: issue 2 sections 3 and 7 (faults, bad input); fx3.md 1.5, 3.5, 4.1; histo
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from health import Level, Outcome
 from hw.errors import TransferError

@@ -12,8 +12,7 @@ import weakref
 import pytest
 import simpy
 from greenlet import greenlet
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from sim.errors import NoProgress, NothingLeft, TaskFailed, TaskKilled, WorldClosed
 from sim.kernel import HARDWARE, SOFTWARE, World

@@ -376,7 +376,7 @@ PROTOCOL_SITES = {
     # RESETFX3
     ("vendor.reset", "device_reset"),
     # the console's `reset`, and a set-up call that failed
-    ("console._reset", "device_reset"),
+    ("commands._reset", "device_reset"),
     ("support.blink_and_reset", "device_reset"),
 }
 """The sites outside of the remedies: the protocol asks for each of them."""
@@ -388,7 +388,7 @@ PROTOCOL_ENTRIES = {
     "vendor.stop",
     "vendor.start_adc",
     "vendor.reset",
-    "console._run_command",
+    "commands._run_command",
     "support.blink_and_reset",
 }
 """The functions by which a host's request or event comes to one of those sites."""

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections import deque
 
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from hw.protocol import SdkStatus
 from sim.errors import NoProgress, TaskFailed

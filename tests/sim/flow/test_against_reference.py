@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from fractions import Fraction
 
-from hypothesis import HealthCheck, given, note, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, note, settings, strategies as st
 
 from sim.chip.flow import Flow
 from sim.chip.gpif import EDGES_13, EDGES_16

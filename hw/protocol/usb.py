@@ -1,0 +1,70 @@
+"""USB chapter 9: standard requests, descriptor types, request types.
+
+Source: USB 2.0 and USB 3.2 chapter 9.
+"""
+
+from enum import IntEnum
+from typing import Final
+
+
+class StandardRequest(IntEnum):
+    """USB chapter 9 standard requests, by ``bRequest``."""
+
+    GET_STATUS = 0
+    CLEAR_FEATURE = 1
+    SET_FEATURE = 3
+    SET_ADDRESS = 5
+    GET_DESCRIPTOR = 6
+    SET_DESCRIPTOR = 7
+    GET_CONFIGURATION = 8
+    SET_CONFIGURATION = 9
+    GET_INTERFACE = 10
+    SET_INTERFACE = 11
+    SYNCH_FRAME = 12
+    SET_SEL = 48
+    SET_ISOCH_DELAY = 49
+
+
+class DescriptorType(IntEnum):
+    """USB chapter 9 descriptor types, as they stand in the upper byte of ``wValue``."""
+
+    DEVICE = 1
+    CONFIGURATION = 2
+    STRING = 3
+    INTERFACE = 4
+    ENDPOINT = 5
+    DEVICE_QUALIFIER = 6
+    OTHER_SPEED_CONFIGURATION = 7
+    OTG = 9
+    BOS = 15
+    DEVICE_CAPABILITY = 16
+    ENDPOINT_COMPANION = 48
+
+
+FEATURE_ENDPOINT_HALT: Final = 0
+FEATURE_FUNCTION_SUSPEND: Final = 0
+"""To an interface, at SuperSpeed."""
+FEATURE_U1_ENABLE: Final = 48
+FEATURE_U2_ENABLE: Final = 49
+
+# bmRequestType = direction | type | recipient.
+DIRECTION_OUT: Final = 0x00
+DIRECTION_IN: Final = 0x80
+TYPE_STANDARD: Final = 0x00
+TYPE_CLASS: Final = 0x20
+TYPE_VENDOR: Final = 0x40
+TYPE_MASK: Final = 0x60
+RECIPIENT_DEVICE: Final = 0x00
+RECIPIENT_INTERFACE: Final = 0x01
+RECIPIENT_ENDPOINT: Final = 0x02
+RECIPIENT_OTHER: Final = 0x03
+RECIPIENT_MASK: Final = 0x1F
+
+VENDOR_OUT: Final = DIRECTION_OUT | TYPE_VENDOR | RECIPIENT_DEVICE
+VENDOR_IN: Final = DIRECTION_IN | TYPE_VENDOR | RECIPIENT_DEVICE
+STANDARD_DEVICE_OUT: Final = DIRECTION_OUT | TYPE_STANDARD | RECIPIENT_DEVICE
+STANDARD_DEVICE_IN: Final = DIRECTION_IN | TYPE_STANDARD | RECIPIENT_DEVICE
+STANDARD_INTERFACE_OUT: Final = DIRECTION_OUT | TYPE_STANDARD | RECIPIENT_INTERFACE
+STANDARD_INTERFACE_IN: Final = DIRECTION_IN | TYPE_STANDARD | RECIPIENT_INTERFACE
+STANDARD_ENDPOINT_OUT: Final = DIRECTION_OUT | TYPE_STANDARD | RECIPIENT_ENDPOINT
+STANDARD_ENDPOINT_IN: Final = DIRECTION_IN | TYPE_STANDARD | RECIPIENT_ENDPOINT
