@@ -130,6 +130,9 @@ WRONG = [
     ("soak --polcy none", "--polcy"),
     ("list all", "all"),
     ("demo now", "now"),
+    ("report", "which report?"),
+    ("report calibratoin", "calibration"),
+    ("report calibration now", "now"),
     # numbers
     ("device adc", "adc RATE_HZ"),
     ("device adc fast", "not 'fast'"),
@@ -172,6 +175,8 @@ WRONG = [
     ("run double_stop --expected /", "cannot read /"),
     ("run double_stop --policy /", "a folder"),
     ("demo --out /dev/null/x", "/dev/null/x"),
+    ("report calibration --out x.txt", "end in .md"),
+    ("report calibration --out /nowhere/x.md", "no folder /nowhere"),
 ]
 
 
