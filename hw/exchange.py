@@ -27,7 +27,8 @@ class Exchange(NamedTuple):
     kind: Literal["out", "in", "bulk", "clear-halt", "port-reset"]
     request: int
     value: int
-    index: int
+    # wIndex; nobody looks for an item of this tuple by its method of the same name.
+    index: int  # type: ignore[assignment]
     sent: bytes
     asked_bytes: int
     reply: bytes

@@ -113,7 +113,8 @@ class RequestRules:
     def _gone(self, exchange: Exchange) -> Iterator[str]:
         belief = self._belief
         if not belief.may_leave:
-            yield f"{request_name(exchange.request)}: the device left the bus though nothing asked it to"
+            name = request_name(exchange.request)
+            yield f"{name}: the device left the bus though nothing asked it to"
         # It is said once; until it is found again every request ends so.
         belief.expect_leaving(exchange.ended_ns)
         belief.forget()
