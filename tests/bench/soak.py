@@ -8,7 +8,7 @@ made again through pyusb's public API on a backend that answers at once: no worl
 no samples, which the world really copies. A call that failed in the world succeeds there. Both
 sides take turns in one process, and the best of each counts. It is one thread that never waits, so
 the processor's time is what it takes on a core of its own, whoever else uses the machine. Memory is
-the process's peak after the first run; late growth is that less the peak after its first ten minutes.
+the process's peak after the first run; late growth is that, less the peak after ten minutes of it.
 
 One hour alone: ``python -m tests.bench.soak SEED HOURS ROUNDS [NAME=WEIGHT]...``.
 """
