@@ -40,6 +40,7 @@ Accept: TypeAlias = Callable[[UsbDevice], bool]
 WORLD_ATTRIBUTE = "fx3loop_world"
 REENUMERATION_TIMEOUT_MS = 10_000
 """Longest wait for a device to come back; resets were seen to take 2 to 7 s."""
+IN_BOOT_ROM = "04b4:00f3 is there: in its boot ROM, give an image to upload"
 _POLL_INTERVAL_MS = 100
 _CHANGE_LIMIT_MS = 500
 """A device that is there already may become ready without any change on the bus."""
@@ -182,7 +183,7 @@ class Bus:
             return device
         if self.find((protocol.BOOT_PRODUCT_ID,)) is None:
             raise NoDeviceError("open", f"04b4:00f1 not found, {self.selector.label}")
-        raise NoDeviceError("open", "04b4:00f3 is there: in its boot ROM, give an image to upload")
+        raise NoDeviceError("open", IN_BOOT_ROM)
 
     def wait_for(
         self,
@@ -247,7 +248,7 @@ class Bus:
 
     def bring_up(
         self,
-        image: Image,
+        image: Image | None,
         timeout_ms: int,
         *,
         selector: Selector | None = None,
@@ -257,7 +258,7 @@ class Bus:
         """Wait for boot ROM or application; upload the image if it is the boot ROM.
 
         Args:
-            image: firmware for the boot ROM.
+            image: firmware for the boot ROM; without one a device in it counts as lost.
             timeout_ms: limit of each of the two waits.
             selector: which device; by default the one this bus was made for.
             accept: a last question about the first device seen.
@@ -273,6 +274,8 @@ class Bus:
         device = self.wait_for(both, timeout_ms, selector=selector, accept=accept)
         if device.idProduct == protocol.APPLICATION_PRODUCT_ID:
             return device, None
+        if image is None:
+            raise NoDeviceError("open", IN_BOOT_ROM)
         self.permit(Operation.UPLOAD)
         try:
             report = upload(device, image, self.runtime, progress=progress)

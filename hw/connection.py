@@ -59,6 +59,7 @@ class Connection:
         self._bus = bus
         self._device = device
         self._observers = observers
+        self._now_ns = bus.runtime.now_ns
         bus.permit(Operation.OPEN)
         self._detach_driver()
         with usb_errors("claim interface"):
@@ -215,7 +216,7 @@ class Connection:
 
     def _began_ns(self) -> int:
         """When a transfer begins, if anybody wants to know."""
-        return self._bus.runtime.now_ns() if self._observers else 0
+        return self._now_ns() if self._observers else 0
 
     def _tell(
         self,
@@ -243,7 +244,7 @@ class Connection:
             received_bytes,
             error,
             began_ns,
-            self._bus.runtime.now_ns(),
+            self._now_ns(),
         )
         for observer in self._observers:
             observer(exchange)

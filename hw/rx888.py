@@ -467,7 +467,7 @@ class Rx888:
 
     def reacquire(
         self,
-        image: Image,
+        image: Image | None,
         *,
         in_place: bool = False,
         timeout_ms: int = REENUMERATION_TIMEOUT_MS,
@@ -478,7 +478,7 @@ class Rx888:
         It is looked for at its port path, and by serial number if it was chosen by that.
 
         Args:
-            image: firmware for the boot ROM.
+            image: firmware for the boot ROM; without one a device in it counts as lost.
             in_place: accept the application at any address, once it answers TESTFX3 (after a port
                 reset it may never have left); otherwise one at its old address is taken for the
                 device before its reset.

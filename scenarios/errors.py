@@ -7,6 +7,9 @@ from difflib import get_close_matches
 
 from hw.errors import DeviceError, DeviceTimeoutError, NoDeviceError, StalledError
 
+NAMES_MAX = 16
+"""More names than these are not listed in an error message."""
+
 
 class ScenarioError(Exception):
     """Root of all errors that this package raises."""
@@ -40,7 +43,8 @@ def not_known(what: str, given: str, known: Iterable[str]) -> InputError:
     near = get_close_matches(given, names, n=2, cutoff=0.4)
     if near:
         return InputError(f"no {what} {given!r}; did you mean {' or '.join(near)}?")
-    return InputError(f"no {what} {given!r}; there are {', '.join(names)}")
+    few = names if len(names) <= NAMES_MAX else [*names[:3], f"and {len(names) - 3} more"]
+    return InputError(f"no {what} {given!r}; there are {', '.join(few)}")
 
 
 def describe(error: DeviceError | Trouble) -> str:

@@ -58,11 +58,13 @@ def run_on_device(
         examiner = Examiner(firmware, device, None)
         station = Station(device, clock, image=image)
         program = HostProgram(station, scenario, image, None, examiner)
-        report = program.run(parameters)
-        ended_ns = clock.now_ns()
-        # Whatever happened, nobody reads from now on.
-        with suppress(DeviceError):
-            device.stop()
+        try:
+            report = program.run(parameters)
+            ended_ns = clock.now_ns()
+        finally:
+            # Whatever happened, nobody reads from now on.
+            with suppress(DeviceError):
+                device.stop()
     performance = program.performance
     serves = report.saw == NOTHING or report.served_ns is not None
     verdict = LEFT_ALONE if report.saw == NOTHING else RECOVERED

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hw.errors import DeviceError
+from hw.errors import DeniedError, DeviceError
 from scenarios.contract import Examiner
 from scenarios.errors import Trouble, describe
 from scenarios.scenario import Scenario
@@ -59,6 +59,9 @@ def perform(
 
     Returns:
         What came of it; a device that leaves the bus is a failure, not an error.
+
+    Raises:
+        DeniedError: the guard forbids what the scenario does.
     """
     station.violations.clear()
     if examiner is not None:
@@ -69,6 +72,9 @@ def perform(
     text = ""
     try:
         text = scenario.run(station, **(parameters or {})) or ""
+    except DeniedError:
+        station.read_no_more()
+        raise
     except (DeviceError, Trouble) as error:
         failure = describe(error)
     ended_ns = station.runtime.now_ns()

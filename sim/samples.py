@@ -98,6 +98,7 @@ class Samples:
         self._stretches: list[Stretch] = []
         self._blocks: OrderedDict[Setting | None, memoryview] = OrderedDict()
         self._noise: NDArray[np.float64] | None = None
+        self._wave: NDArray[np.float64] | None = None
 
     # ------------------------------------------------------------ changes
 
@@ -197,21 +198,32 @@ class Samples:
         return block
 
     @staticmethod
-    def _count() -> NDArray[np.int64]:
+    def _count() -> NDArray[np.int16]:
         import numpy as np
 
-        return np.arange(BLOCK_SAMPLES, dtype=np.int64)
+        return np.arange(BLOCK_SAMPLES).astype(np.int16)
 
-    def _make(self, setting: Setting) -> NDArray[np.int64]:
+    def _make(self, setting: Setting) -> NDArray[np.int16]:
         import numpy as np
 
         # The nearest frequency that has a whole number of cycles in the block; aliases fold.
         cycles = round(self.options.tone_hz * BLOCK_SAMPLES / setting.rate_hz) % BLOCK_SAMPLES
-        turns = np.arange(BLOCK_SAMPLES) * cycles % BLOCK_SAMPLES / BLOCK_SAMPLES
-        signal = setting.gain * TONE_AMPLITUDE * np.sin(2 * np.pi * turns)
+        places = np.arange(BLOCK_SAMPLES) * cycles & BLOCK_SAMPLES - 1
+        signal = self._wave_block().take(places)
+        signal *= setting.gain * TONE_AMPLITUDE
         signal += self._noise_block()
-        clipped = np.clip(np.rint(signal), -FULL_SCALE, FULL_SCALE - 1).astype(np.int64)
+        np.rint(signal, out=signal)
+        clipped = signal.clip(-FULL_SCALE, FULL_SCALE - 1, out=signal).astype(np.int16)
         return clipped ^ -2 * (clipped & 1) if setting.randomized else clipped
+
+    def _wave_block(self) -> NDArray[np.float64]:
+        """One cycle of a sine over the block: every tone takes its values from there."""
+        import numpy as np
+
+        if self._wave is None:
+            turns = np.arange(BLOCK_SAMPLES) / BLOCK_SAMPLES
+            self._wave = np.sin(2 * np.pi * turns)
+        return self._wave
 
     def _noise_block(self) -> NDArray[np.float64]:
         """Nearly normal: sums of eight bytes, which no library version changes."""

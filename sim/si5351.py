@@ -254,4 +254,4 @@ def ratio(registers: bytes | bytearray, base: int) -> Fraction:
     p3 = (raw[5] & 0xF0) << 12 | raw[0] << 8 | raw[1]
     if p3 == 0:
         return Fraction(0)
-    return Fraction(p1 + 512, 128) + Fraction(p2, 128 * p3)
+    return Fraction((p1 + 512) * p3 + p2, 128 * p3)

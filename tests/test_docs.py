@@ -24,16 +24,3 @@ def test_every_path_that_a_document_names_exists():
             r"`((?:health|sim|hw|scenarios|tests|docs)/[\w./-]+)`", document.read_text()
         ):
             assert (ROOT / path).exists(), f"{document.name} names {path}"
-
-
-def test_the_example_of_the_readme_runs():
-    """The Python example in the README runs as it stands, and ends as its comment says."""
-    found = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    assert found is not None
-    names: dict[str, object] = {}
-
-    exec(found.group(1), names)
-
-    (reset,) = names["world"].chip.resets
-    assert reset.cause == "watchdog"
-    assert 5_000 < reset.at_ns / 1e6 - 3_000 < 8_256.25

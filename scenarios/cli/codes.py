@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+from typing import Any
+
 import click
 
 OK = 0
@@ -17,11 +20,22 @@ BY_NAME = {
     "sim.errors.FaultError": USAGE,
     "sim.errors.FirmwareNotKnown": USAGE,
     "hw.errors.DeniedError": DENIED,
+    "hw.errors.ImageError": USAGE,
     "hw.errors.DeviceError": NOT_AVAILABLE,
     "sim.errors.SimulationError": CHECK_FAILED,
 }
 """Code by the error's full name, or that of the nearest of its bases: the modules that define
 these errors take longer to import than help takes to print."""
+
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""What a place for output has when it takes no more."""
+LEAVE = {
+    "host-state": "where you know that this host is stable, say --host-state normal",
+    "mode": "give a higher risk mode, such as --risk aggressive",
+    "acknowledgement-missing": "allow it with --acknowledge {operation}",
+}
+"""How the command line is told what the guard wants, by the rule that denied."""
 
 
 def exit_code(error: Exception) -> tuple[int, str | None]:
@@ -40,11 +54,23 @@ def exit_code(error: Exception) -> tuple[int, str | None]:
         return INTERRUPTED, "interrupted"
     if isinstance(error, click.ClickException):
         return USAGE, one_line(error.format_message())
+    if isinstance(error, OSError) and error.errno in FULL:
+        return USAGE, f"cannot write the output: {error.strerror}"
     for kind in type(error).__mro__:
         code = BY_NAME.get(f"{kind.__module__}.{kind.__qualname__}")
+        if code == DENIED:
+            return code, one_line(denial(error))
         if code is not None:
             return code, one_line(str(error))
     return CHECK_FAILED, None
+
+
+def denial(error: Any) -> str:  # noqa: ANN401 - a DeniedError, not imported here
+    """Return a denial with the options that would have allowed it."""
+    if error.rule not in LEAVE:
+        return str(error)
+    advice = LEAVE[error.rule].format(operation=error.operation)
+    return f"{error.operation}: {error.happened} ({error.detail}); {advice}"
 
 
 def one_line(text: str) -> str:

@@ -19,8 +19,9 @@ from scenarios.cli.codes import OK, USAGE, exit_code
 COMMANDS = {
     "demo": "The flagship run: real incidents under every policy, one table, one picture.",
     "list": "What there is: scenarios, firmware, policies, faults, options.",
-    "run": "Run one scenario in a simulated world.",
+    "run": "Run scenarios, in a simulated world each or on a device.",
     "soak": "The original's random walk over its scenarios, for hours of simulated time.",
+    "device": "The debug console and the plain commands: test, adc, start, stats, load ...",
     "report": "Reports on the simulator itself: published figures beside the model's.",
     "policies": "The watchdog policies: limits, levels, warnings; as TOML or a C header.",
 }
@@ -56,13 +57,21 @@ class Commands(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
+    def make_context(self, *arguments: Any, **named: Any) -> click.Context:  # noqa: ANN401 - click's signature
+        """Understand the command line, which may end with our help."""
+        try:
+            return super().make_context(*arguments, **named)
+        except BrokenPipeError:
+            _print_no_more()
+            raise click.exceptions.Exit(OK) from None
+
     def invoke(self, context: click.Context) -> Any:  # noqa: ANN401 - click's signature
         """Run a command; whoever reads our output may stop when he has seen enough."""
         try:
             return super().invoke(context)
         except BrokenPipeError:
             # ``| head`` is no error, and nothing more can be said there.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _print_no_more()
             return OK
 
     def main(self, *arguments: Any, **named: Any) -> NoReturn:  # noqa: ANN401 - click's signature
@@ -74,10 +83,17 @@ class Commands(click.Group):
             code, message = exit_code(error)
             if message is None:
                 raise
+            if isinstance(error, OSError):
+                _print_no_more()
             if message:
                 click.echo(f"fx3loop: {message}", err=True)
             sys.exit(code)
         sys.exit(result if isinstance(result, int) else OK)
+
+
+def _print_no_more() -> None:
+    """Let what is still to be written go nowhere: the interpreter flushes when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _version(context: click.Context, parameter: click.Parameter, is_asked: bool) -> None:

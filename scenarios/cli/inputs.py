@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import click
@@ -62,14 +63,34 @@ def image(path: Path | None) -> Image | None:
 
     Raises:
         InputError: it cannot be read.
-        ImageError: it is not one.
+        ImageError: it is not one, or none that an FX3 can run.
     """
     if path is None:
         return None
     try:
-        return Image.parse(path.read_bytes())
+        path.open("rb").close()
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
+    return Image.load(path)
+
+
+def text_of(path: Path) -> str:
+    """Return the text in a file, or on standard input for ``-``.
+
+    Raises:
+        InputError: it cannot be read, or is no UTF-8.
+    """
+    is_standard_input = str(path) == "-"
+    if is_standard_input and sys.stdin is None:
+        raise InputError("cannot read -: standard input is closed")
+    try:
+        content = sys.stdin.buffer.read() if is_standard_input else path.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"cannot read {path}: no text in UTF-8 (byte {error.start})") from error
 
 
 def complete_scenario(

@@ -9,9 +9,12 @@ import click
 from scenarios.cli.codes import CHECK_FAILED, OK
 
 
-@click.group("report")
-def command() -> None:
+@click.group("report", invoke_without_command=True)
+@click.pass_context
+def command(context: click.Context) -> None:
     """Write a report on the simulator itself."""
+    if context.invoked_subcommand is None:
+        raise click.UsageError("which report? For example: fx3loop report calibration")
 
 
 @command.command("calibration")

@@ -8,19 +8,20 @@ import click
 from click.shell_completion import CompletionItem
 
 from scenarios.cli.codes import CHECK_FAILED, OK
+from scenarios.cli.target import USB, refuse_other_target, target_options
 
 STANDARD_OUTPUT = Path("-")
 FILE = click.Path(path_type=Path)
 
 
 WORLD_ONLY = {
-    "policy": "a device runs its firmware's own",
-    "position": "supervising a device is another command's affair",
-    "faults": "nothing can be injected into a device",
-    "options": "a device has no knobs",
-    "jobs": "there is one device",
-    "trace": "a device records nothing",
-    "plot": "a device records nothing",
+    "policy": ("--policy", "a device runs its firmware's own"),
+    "position": ("--position", "supervising a device is another command's affair"),
+    "faults": ("--fault", "nothing can be injected into a device"),
+    "options": ("--option", "a device has no knobs"),
+    "jobs": ("--jobs", "there is one device"),
+    "trace": ("--trace", "a device records nothing"),
+    "plot": ("--plot", "a device records nothing"),
 }
 """Options that a real device cannot have, and why."""
 
@@ -69,32 +70,7 @@ def _complete(
 @click.option("--trace", type=FILE, help="Chrome JSON for Perfetto, of one NAME.")
 @click.option("--plot", type=FILE, help="Timeline as PNG, SVG or PDF, of one NAME.")
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
-@click.option(
-    "--target",
-    type=click.Choice(["world", "usb"]),
-    default="world",
-    show_default=True,
-    help="A simulated world each, or a real device.",
-)
-@click.option(
-    "--risk",
-    type=click.Choice(["safe", "standard", "aggressive"]),
-    default="safe",
-    show_default=True,
-    help="For a real device: the guard's risk mode.",
-)
-@click.option(
-    "--acknowledge", multiple=True, metavar="OPERATION", help="... an operation, such as reset."
-)
-@click.option(
-    "--host-state",
-    type=click.Choice(["unknown", "normal"]),
-    default="unknown",
-    show_default=True,
-    help="... what is known of this host.",
-)
-@click.option("--serial", metavar="DIGITS", help="... which one, by its serial number.")
-@click.option("--image", type=FILE, help="... firmware to upload to its boot ROM.")
+@target_options
 @click.pass_context
 def command(
     context: click.Context,
@@ -136,17 +112,14 @@ def command(
         raise click.UsageError("--trace and --plot are for one NAME")
     if as_json and tap == STANDARD_OUTPUT:
         raise click.UsageError("--json and --tap both want standard output; give --tap a file")
-    if target == "usb":
-        for name in ("policy", "position", "faults", "options", "jobs", "trace", "plot"):
-            if context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT:
-                word = name.removesuffix("s") if name in ("faults", "options") else name
-                raise click.UsageError(f"--{word} needs a world: {WORLD_ONLY[name]}")
     from scenarios import expected as known_failures, option_text, registry, selection
     from scenarios.cli import inputs, output, results_text
     from scenarios.cli.running import Bench, Device, run_device, run_one, run_worlds
     from scenarios.results import is_failure
     from sim.faults import Fault
 
+    firmware_image = inputs.image(image)
+    refuse_other_target(context, WORLD_ONLY, has_world_image=False)
     if tap is not None and str(tap) in registry.SCENARIOS:
         raise click.UsageError(f"--tap {tap}: that is a scenario; write --tap=- or --tap FILE")
     chosen = selection.choose(names, is_all=is_all, pattern=pattern, firmware=firmware)
@@ -167,8 +140,8 @@ def command(
     for path in (junit, tap_file, trace):
         output.writable_file(path)
     output.writable_picture(plot)
-    if target == "usb":
-        device = Device.of(risk, acknowledge, host_state, serial, inputs.image(image), seed)
+    if target == USB:
+        device = Device.of(risk, acknowledge, host_state, serial, firmware_image, seed)
         results = run_device(chosen, device, firmware, expectations)
     elif is_one:
         results = [run_one(chosen[0], bench, expectations, trace, plot)]

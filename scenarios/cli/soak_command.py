@@ -12,13 +12,20 @@ from typing import TYPE_CHECKING
 import click
 
 from scenarios.cli.codes import CHECK_FAILED, INTERRUPTED, OK
+from scenarios.cli.target import USB, is_given, refuse_other_target, target_options
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+    from scenarios.soak.device_place import DevicePlace
     from scenarios.soak.record import Record
 
 TO_STANDARD_OUTPUT = Path("-")
+WORLD_ONLY = {
+    "policy": ("--policy", "a device runs its firmware's own"),
+    "options": ("--option", "a device has no knobs"),
+}
+"""Options that a real device cannot have, and why."""
 
 
 @click.command("soak")
@@ -71,6 +78,7 @@ TO_STANDARD_OUTPUT = Path("-")
     help="Append a JSON line after each cycle.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing about scenarios that pass.")
+@target_options
 @click.pass_context
 def command(
     context: click.Context,
@@ -86,8 +94,16 @@ def command(
     json_file: Path | None,
     journal_file: Path | None,
     quiet: bool,
+    target: str,
+    risk: str,
+    acknowledge: tuple[str, ...],
+    host_state: str,
+    serial: str | None,
+    image: Path | None,
 ) -> None:
     """Run scenarios at random for hours of simulated time, as the original's soak does.
+
+    With --target usb on a real device, in real time: the guard is asked for all of it first.
 
     The order is the original's own: the C library's srand and rand over its table of weights, so a
     seed gives the same scenarios here and there.
@@ -98,13 +114,22 @@ def command(
     """
     from scenarios import option_text
     from scenarios.cli import inputs, output
+    from scenarios.cli.running import DEVICE_FIRMWARE, Device
+    from scenarios.on_device import ON_DEVICE
     from scenarios.soak import plan as plans, tables
+    from scenarios.soak.bench import SoakBench
     from scenarios.soak.harness import Harness
     from scenarios.soak.journal import Journal
+    from scenarios.soak.on_device import SoakDevice
     from sim.firmware import revision
 
+    firmware_image = inputs.image(image)
+    refuse_other_target(context, WORLD_ONLY, has_world_image=False)
     chosen = inputs.policy(policy)
     knobs = option_text.parse(options)
+    is_real = target == USB
+    if is_real and not is_given(context, "firmware"):
+        firmware = DEVICE_FIRMWARE
     is_document = json_file == TO_STANDARD_OUTPUT
     plan = plans.Plan(
         table=tables.table(table_name).reweighted(tables.parse_weights(weights)),
@@ -113,7 +138,7 @@ def command(
         max_cycles=max_cycles,
         reload_interval=reload_interval,
         firmware=revision(firmware).name,
-        policy=chosen.name,
+        policy=ON_DEVICE if is_real else chosen.name,
         options=option_text.changed(knobs),
         is_quiet=quiet,
     )
@@ -121,9 +146,19 @@ def command(
         output.writable_file(json_file)
     journal = None if journal_file is None else Journal(journal_file)
     try:
-        from scenarios.soak.bench import SoakBench
-
-        place = SoakBench(plan.table, plan.firmware, chosen, seed=plan.seed, options=knobs)
+        place: DevicePlace
+        if is_real:
+            device = Device.of(risk, acknowledge, host_state, serial, firmware_image, plan.seed)
+            place = SoakDevice(
+                plan.table,
+                plan.firmware,
+                device.authority,
+                device.selector,
+                device.image,
+                reloads=reload_interval > 0,
+            )
+        else:
+            place = SoakBench(plan.table, plan.firmware, chosen, seed=plan.seed, options=knobs)
         with place, Interrupt() as interrupt, Bar() as bar:
             harness = Harness(
                 plan,

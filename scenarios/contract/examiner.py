@@ -124,11 +124,12 @@ class Examiner:
 
     def _read(self, exchange: Exchange) -> None:
         if self._terms.has_stream_contract:
-            found = list(self._belief.stream.read(exchange))
-            if found and self._may_have_raced():
-                self._belief.stream.forget()
-                found = []
-            self._tell(found)
+            found = self._belief.stream.read(exchange)
+            if found:
+                if self._may_have_raced():
+                    self._belief.stream.forget()
+                else:
+                    self._tell(found)
         if exchange.error is not None and not isinstance(exchange.error, DeviceTimeoutError):
             self._judge_error(exchange.error)
 

@@ -47,5 +47,9 @@ class WorldLedger:
 
     def resets_since(self, at_ns: int) -> tuple[tuple[int, str], ...]:
         """See :meth:`Ledger.resets_since`."""
-        resets = self._world.chip.resets
-        return tuple((item.at_ns, item.cause) for item in resets if item.at_ns >= at_ns)
+        found: list[tuple[int, str]] = []
+        for reset in reversed(self._world.chip.resets):
+            if reset.at_ns < at_ns:
+                break
+            found.append((reset.at_ns, reset.cause))
+        return tuple(reversed(found))

@@ -86,7 +86,6 @@ class RequestRules:
     def judge(self, exchange: Exchange) -> Iterator[str]:
         """Yield what is wrong with a vendor request that has ended."""
         request = exchange.request
-        name = request_name(request)
         length = len(exchange.sent) if exchange.kind == "out" else exchange.asked_bytes
         rule = self._rules.get(request) if length <= EP0_BUFFER_BYTES else None
         if rule is not None and not _is_defined(exchange, length):
@@ -99,27 +98,28 @@ class RequestRules:
         if request == Request.HANGFX3 and rule is not None:
             yield from rule(exchange, False)
         elif isinstance(error, NoDeviceError):
-            yield from self._gone(name, exchange)
+            yield from self._gone(exchange)
         elif error is not None and not isinstance(error, StalledError):
-            yield from self._failed(name, exchange)
+            yield from self._failed(exchange)
         elif rule is None:
             if error is None:
                 why = "unknown request" if length <= EP0_BUFFER_BYTES else f"wLength {length}"
-                yield f"{name}: accepted, expected a stall ({why})"
+                yield f"{request_name(request)}: accepted, expected a stall ({why})"
         else:
             yield from rule(exchange, error is not None)
 
     # ------------------------------------------------------------ transfers that failed
 
-    def _gone(self, name: str, exchange: Exchange) -> Iterator[str]:
+    def _gone(self, exchange: Exchange) -> Iterator[str]:
         belief = self._belief
         if not belief.may_leave:
+            name = request_name(exchange.request)
             yield f"{name}: the device left the bus though nothing asked it to"
         # It is said once; until it is found again every request ends so.
         belief.expect_leaving(exchange.ended_ns)
         belief.forget()
 
-    def _failed(self, name: str, exchange: Exchange) -> Iterator[str]:
+    def _failed(self, exchange: Exchange) -> Iterator[str]:
         belief = self._belief
         error = exchange.error
         if isinstance(error, DeviceTimeoutError):
@@ -130,7 +130,7 @@ class RequestRules:
         if exchange.request == Request.RESETFX3:
             belief.expect_leaving(exchange.ended_ns + LEAVING_NS)
         if not is_fine and not belief.may_leave and error is not None:
-            yield f"{name}: {error.happened}"
+            yield f"{request_name(exchange.request)}: {error.happened}"
         belief.forget()
 
     def _expect_end(self, from_ns: int, duration_ns: int) -> None:
@@ -298,7 +298,7 @@ class RequestRules:
         if sleep_ms >= SURVIVED_HANG_MS:
             belief.expect_leaving(until_ns + LEAVING_NS)
         if isinstance(error, NoDeviceError):
-            yield from self._gone("HANGFX3", exchange)
+            yield from self._gone(exchange)
         elif isinstance(error, DeviceTimeoutError):
             if took_ms > most_ms:
                 yield f"HANGFX3 {sleep_ms}: no answer after {took_ms} ms"

@@ -53,6 +53,10 @@ class Phase(Enum):
     UNKNOWN = "unknown"
 
 
+STOPPED, RUNNING, UNKNOWN = Phase.STOPPED, Phase.RUNNING, Phase.UNKNOWN
+"""For the path of every read: a module's constant is a third of an enum member's access."""
+
+
 class Count(Enum):
     """What the DMA count of GETSTATS has to be."""
 
@@ -77,7 +81,7 @@ class Stream:
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
-        self.phase = Phase.UNKNOWN
+        self.phase = UNKNOWN
         self.states: frozenset[int] = STOPPED_STATES
         self.changed_ns = (0, 0)
         self.pib_excused = True
@@ -100,7 +104,7 @@ class Stream:
 
     def forget(self) -> None:
         """Anything may be."""
-        self.phase = Phase.UNKNOWN
+        self.phase = UNKNOWN
         self.states = STOPPED_STATES
         self._count = Count.UNKNOWN
         self._count_floor = 0
@@ -117,7 +121,7 @@ class Stream:
         """STARTFX3 was accepted."""
         self._end_session(ended_ns + PREFLIGHT_NS)
         self.changed_ns = (began_ns, ended_ns)
-        self.phase = Phase.RUNNING
+        self.phase = RUNNING
         self._count = Count.GROWING
         self._count_floor = 0
         self._may_drop = False
@@ -134,7 +138,7 @@ class Stream:
         """STOPFX3: soft where IDLE is reached, else by force (RunApplication.c)."""
         self._end_session(ended_ns)
         self.changed_ns = (began_ns, ended_ns)
-        if self.phase is Phase.STOPPED:
+        if self.phase is STOPPED:
             # RESET is left as soon as there is a clock; without one the stop is forced.
             kept = self.states & STOPPED_STATES
             self.states = kept if GpifState.RESET not in self.states else STOPPED_STATES
@@ -142,7 +146,7 @@ class Stream:
             self.states = IDLE
         else:
             self.states = STOPPED_STATES
-        self.phase = Phase.STOPPED
+        self.phase = STOPPED
         self._may_wait_in_reset = False
         self._count = Count.ZERO
 
@@ -151,12 +155,12 @@ class Stream:
         self._end_session(ended_ns)
         is_new = self._is_new(began_ns)
         self.changed_ns = (began_ns, ended_ns)
-        if self.phase is Phase.STOPPED:
+        if self.phase is STOPPED:
             disabled = DISABLED if self.states & STOPPED_STATES else frozenset()
             waiting = STARTING_STATES if GpifState.RESET in self.states else frozenset()
             self.states = disabled | waiting
         elif self._runs_for_certain and not self._is_slow_to_start and not is_new:
-            self.phase = Phase.STOPPED
+            self.phase = STOPPED
             self.states = DISABLED
         else:
             # It may stand in RESET still, and is then not stopped.
@@ -173,18 +177,19 @@ class Stream:
         self._is_pressured = True
         self._was_read = True
 
-    def read(self, exchange: Exchange) -> Iterator[str]:
-        """Judge one read of the data endpoint."""
-        received = exchange.received_bytes
+    def read(self, exchange: Exchange) -> tuple[str, ...]:
+        """Judge one read of the data endpoint; return what is wrong with it."""
+        asked, received = exchange.asked_bytes, exchange.received_bytes
         began_ns, ended_ns = exchange.began_ns, exchange.ended_ns
-        if received > exchange.asked_bytes:
-            yield f"a read of {exchange.asked_bytes} bytes returned {received}"
-        if self.phase is Phase.STOPPED:
+        found: tuple[str, ...] = ()
+        if received > asked:
+            found = (f"a read of {asked} bytes returned {received}",)
+        if self.phase is STOPPED:
             if received and not self._is_new(began_ns):
-                yield f"{received} bytes came though no stream runs"
-            return
-        if self.phase is Phase.UNKNOWN:
-            return
+                found += (f"{received} bytes came though no stream runs",)
+            return found
+        if self.phase is UNKNOWN:
+            return found
         self._press(began_ns)
         if began_ns < self._ran_until_ns and received:
             # It began in the session before, and how much is of which cannot be told.
@@ -192,28 +197,29 @@ class Stream:
         self._received_bytes += received
         self._was_read = True
         self._press(ended_ns)
-        if not self._runs_for_certain or received == exchange.asked_bytes:
-            return
+        if received == asked or not self._runs_for_certain:
+            return found
         if exchange.error is not None and not isinstance(exchange.error, DeviceTimeoutError):
-            return
+            return found
         waited_ns = ended_ns - max(began_ns, self.changed_ns[1])
-        asked_samples = max(exchange.asked_bytes // SAMPLE_BYTES, SAMPLES_PER_BUFFER)
+        asked_samples = max(asked // SAMPLE_BYTES, SAMPLES_PER_BUFFER)
         if waited_ns > READ_SLACK_NS + 4 * asked_samples * SECOND_NS // self._rate_hz:
-            yield (
-                f"{received} of {exchange.asked_bytes} bytes in {waited_ns // MILLISECOND_NS} ms "
-                f"of a stream of {self._rate_hz} Hz"
+            found += (
+                f"{received} of {asked} bytes in {waited_ns // MILLISECOND_NS} ms "
+                f"of a stream of {self._rate_hz} Hz",
             )
+        return found
 
     # ------------------------------------------------------------ what GETSTATS tells
 
     def judge_state(self, stats: Stats, exchange: Exchange) -> Iterator[str]:
         """Judge the GPIF state, and learn from it."""
         state = stats.gpif_state
-        if self.phase is Phase.UNKNOWN:
+        if self.phase is UNKNOWN:
             self._learn(stats)
             return
         allowed = self.states
-        if self.phase is Phase.RUNNING:
+        if self.phase is RUNNING:
             allowed = RUNNING_STATES
             if not self._is_certain:
                 allowed = allowed | STARTING_STATES | DISABLED
@@ -223,7 +229,7 @@ class Stream:
         if state not in allowed:
             expected = " or ".join(map(str, sorted(allowed)))
             yield f"GPIF state {state}, expected {expected}"
-        elif self.phase is Phase.STOPPED and state != GpifState.RESET:
+        elif self.phase is STOPPED and state != GpifState.RESET:
             self.states = frozenset((state,))
 
     def judge_count(self, stats: Stats, last: Stats | None, exchange: Exchange) -> Iterator[str]:
@@ -275,8 +281,8 @@ class Stream:
             self._overflow_was_seen = True
         # An overflow just before a request may be counted a little after the sample behind it.
         is_late = self.pib_excused and self._is_new(exchange.began_ns)
-        is_open = self.phase is Phase.RUNNING and (self._is_pressured or not self._is_certain)
-        self.pib_excused = is_late or is_open or self.phase is Phase.UNKNOWN
+        is_open = self.phase is RUNNING and (self._is_pressured or not self._is_certain)
+        self.pib_excused = is_late or is_open or self.phase is UNKNOWN
 
     @property
     def may_recover(self) -> bool:
@@ -287,7 +293,7 @@ class Stream:
 
     @property
     def _runs_for_certain(self) -> bool:
-        return self.phase is Phase.RUNNING and self._is_certain
+        return self.phase is RUNNING and self._is_certain
 
     @property
     def _is_slow_to_start(self) -> bool:
@@ -304,12 +310,12 @@ class Stream:
         is_off = stats.clk0_on is False and is_reset
         is_idle = state == GpifState.IDLE and stats.dma_count == 0
         if state == GPIF_DISABLED or is_off or is_idle:
-            self.phase = Phase.STOPPED
+            self.phase = STOPPED
             self.states = frozenset((state,))
 
     def _press(self, now_ns: int) -> None:
         """Note whether the ring may have filled, given what was produced and what was read."""
-        if self._is_pressured or self.phase is not Phase.RUNNING:
+        if self._is_pressured or self.phase is not RUNNING:
             return
         produced = (now_ns - self.changed_ns[0]) * self._rate_hz * SAMPLE_BYTES // SECOND_NS
         if not self._is_certain or produced - self._received_bytes >= PRESSURE_BYTES:
@@ -318,11 +324,11 @@ class Stream:
 
     def _end_session(self, now_ns: int) -> None:
         self._press(now_ns)
-        if self.phase is not Phase.STOPPED:
+        if self.phase is not STOPPED:
             self._ran_until_ns = now_ns
-        is_full = self.phase is Phase.RUNNING and (self._is_pressured or not self._is_certain)
+        is_full = self.phase is RUNNING and (self._is_pressured or not self._is_certain)
         is_near = self._was_pressured and now_ns < self.changed_ns[1] + RACE_NS
-        self._was_pressured = self.phase is Phase.UNKNOWN or is_full or is_near
+        self._was_pressured = self.phase is UNKNOWN or is_full or is_near
 
     def _has_overflowed(self, exchange: Exchange) -> bool:
         """Nobody read for so long that the ring of this session must have overflowed."""

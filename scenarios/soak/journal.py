@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +61,9 @@ class Journal:
             raise self._refusal(error) from error
 
     def close(self) -> None:
-        """Close the file; twice is harmless."""
-        self._file.close()
+        """Close the file; twice is harmless. What could not be written was told by then."""
+        with suppress(OSError):
+            self._file.close()
 
     def __enter__(self) -> Journal:
         return self

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from hw.boot import Image
 from hw.connection import request_name
-from hw.errors import DeviceError, DeviceTimeoutError, StalledError, TransferError
+from hw.errors import DeniedError, DeviceError, DeviceTimeoutError, StalledError, TransferError
 from hw.protocol import BOOT_PRODUCT_ID, DEVICE_INFO_BYTES, Argument, Request
 from scenarios.errors import Trouble
 from scenarios.station import MILLISECOND_NS, Station
@@ -137,9 +137,15 @@ def read_console(station: Station, character: str = "\0") -> bytes:
 
 
 def failure_of(call: Callable[[], object]) -> DeviceError | None:
-    """Return how a call failed, or None: for what the original ignores, counts or expects."""
+    """Return how a call failed, or None: for what the original ignores, counts or expects.
+
+    Raises:
+        DeniedError: the guard did not let it happen, which says nothing about the device.
+    """
     try:
         call()
+    except DeniedError:
+        raise
     except DeviceError as error:
         return error
     return None

@@ -9,9 +9,10 @@ Source: ``fx3_cmd.c``, command ``debug``.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from hw.errors import DeviceError
+from hw.protocol import EP0_BUFFER_BYTES
 from scenarios.errors import InputError, Trouble, describe, not_known
 from scenarios.station import Station
 from scenarios.suite.commands import COMMANDS
@@ -23,6 +24,16 @@ LOCAL = "!"
 BACKSPACES = ("\b", "\x7f")
 CANCELS = ("\x1b", "\x03")
 RETURNS = ("\r", "\n")
+LARGEST = {
+    "word": 0xFFFF_FFFF,
+    "rate_hz": 0xFFFF_FFFF,
+    "value": 0xFFFF,
+    "address": 0xFFFF,
+    "register": 0xFFFF,
+    "size_bytes": 0xFFFF,
+    "code": 0xFF,
+}
+"""What the fields of a SETUP packet, or a word of data, can hold."""
 
 
 class Terminal:
@@ -107,27 +118,57 @@ def run_line(station: Station, line: str) -> str:
         InputError: no such command, or not its numbers.
         Trouble, DeviceError: it failed.
     """
-    name, *texts = line.split() or [""]
+    return parse(line.split())(station)
+
+
+def parse(words: Sequence[str]) -> Callable[[Station], str]:
+    """Return a plain command that was written as words; nothing is run yet.
+
+    Args:
+        words: as in :func:`run_line`.
+
+    Raises:
+        InputError: no such command, or not its numbers.
+    """
+    name, *texts = words or [""]
     command = COMMANDS.get(name)
     if command is None:
         raise not_known("command", name, COMMANDS)
-    return command(station, *_arguments(name, command, texts))
+    numbers = _arguments(name, command, texts)
+    return lambda station: command(station, *numbers)
+
+
+def usage(name: str) -> str:
+    """Return a command's name and what it takes, such as ``i2cr ADDRESS REGISTER SIZE_BYTES``."""
+    return " ".join([name, *(item.upper() for item in _parameters(COMMANDS[name]))])
+
+
+def _parameters(command: Callable[..., str]) -> list[str]:
+    """The names of a command's numbers."""
+    return list(inspect.signature(command).parameters)[1:]
 
 
 def _arguments(name: str, command: Callable[..., str], texts: Iterable[str]) -> list[int | bytes]:
     """The numbers of a line in the form that the command takes them."""
-    wanted = list(inspect.signature(command).parameters.values())[1:]
-    usage = " ".join([name, *(item.name.upper() for item in wanted)])
-    try:
-        numbers: list[int | bytes] = [int(text, 0) for text in texts]
-    except ValueError as error:
-        raise InputError(f"{name} takes whole numbers: {usage}, not {error.args[0]}") from None
-    if wanted and wanted[-1].name == "data":
+    wanted = _parameters(command)
+    numbers: list[int | bytes] = []
+    for text in texts:
+        try:
+            numbers.append(int(text, 0))
+        except ValueError:
+            raise InputError(f"{name} takes whole numbers: {usage(name)}, not {text!r}") from None
+    if wanted and wanted[-1] == "data":
         place = len(wanted) - 1
         data = [number for number in numbers[place:] if isinstance(number, int)]
-        if not data or not all(0 <= number <= 0xFF for number in data):
-            raise InputError(f"{name} takes bytes of 0 to 255 at its end: {usage}")
+        if not 1 <= len(data) <= EP0_BUFFER_BYTES or not all(0 <= item <= 0xFF for item in data):
+            raise InputError(
+                f"{name} takes bytes of 0 to 255 at its end, {EP0_BUFFER_BYTES} at most: "
+                f"{usage(name)}"
+            )
         numbers[place:] = [bytes(data)]
     if len(numbers) != len(wanted):
-        raise InputError(f"{name} takes {len(wanted)} numbers: {usage}")
+        raise InputError(f"{name} takes {len(wanted)} numbers: {usage(name)}")
+    for item, number in zip(wanted, numbers, strict=True):
+        if isinstance(number, int) and not 0 <= number <= LARGEST[item]:
+            raise InputError(f"{usage(name)}: {number} is not within 0 to {LARGEST[item]}")
     return numbers

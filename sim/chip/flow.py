@@ -66,7 +66,8 @@ class Flow:
         forced_stop_leaves_debris: a forced disable of a machine that waits for a buffer leaves that
             thread dirty: in later sessions, once it runs out of buffers it never becomes ready
             again before the next reset, until a soft disable cleans it. False: it leaves nothing.
-        steady, laps, bulk: the three short cuts; off, every event is stepped. Results are equal.
+        steady, laps, bulk, fills: the four short cuts; off, every event is stepped. Results are
+            equal.
 
     """
 
@@ -95,6 +96,7 @@ class Flow:
         steady: bool = True,
         laps: bool = True,
         bulk: bool = True,
+        fills: bool = True,
     ) -> None:
         if buffer_count < 2 or buffer_count % 2:
             raise ValueError(f"two producers share the buffers evenly, not {buffer_count} of them")
@@ -124,6 +126,7 @@ class Flow:
             steady=steady,
             laps=laps,
             bulk=bulk,
+            fills=fills,
         )
 
     # Operations: software or the host changes something at ``t_ns``.

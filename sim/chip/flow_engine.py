@@ -2,8 +2,8 @@
 
 Within one nanosecond clock edges come first, then the end of a packet, then software. The
 recurrence (``step`` with every short cut off) is the truth. The steady closed form, the laps of a
-slow host and packets in bulk reach the same state sooner; each can be switched off, so that tests
-can compare.
+slow host, packets in bulk and the fill of a ring that nobody reads reach the same state sooner;
+each can be switched off, so that tests can compare.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ class Engine(Machine):
         "bulk",
         "delivered",
         "delivered_ns",
+        "fills",
         "host_bound",
         "host_faster",
         "laps",
@@ -52,11 +53,12 @@ class Engine(Machine):
         steady: bool,
         laps: bool,
         bulk: bool,
+        fills: bool,
     ) -> None:
         super().__init__(table, ring, origins)
         self.buffer_packets = buffer_packets
         self.packet_ns = packet_ns
-        self.steadies, self.laps, self.bulk = steady, laps, bulk
+        self.steadies, self.laps, self.bulk, self.fills = steady, laps, bulk, fills
         self.steady: Steady | None = None
         """The stretch that stands for the fields here since it began, if there is one."""
         self.now_ns = 0
@@ -115,8 +117,11 @@ class Engine(Machine):
     def step(self, limit_ns: int) -> bool:
         """Apply the next event, or a run of them, at or before ``limit_ns``; False: none."""
         packet_end_ns = self.packet_end_ns
-        if packet_end_ns is None and self.host_faster and self._enter_steady():
-            return True
+        if packet_end_ns is None:
+            if self.host_faster and self._enter_steady():
+                return True
+            if self.fills and self._fill(limit_ns):
+                return True
         edge = self.next_edge()
         edge_ns = self.clock.ns_of(edge) if edge else NEVER_NS
         if packet_end_ns is None or edge_ns <= packet_end_ns:
@@ -213,6 +218,30 @@ class Engine(Machine):
         ring.consumed += emptied
         if emptied < filled and self.delivered != self.asked:
             self.packet_end_ns = steady.delivery_ns(self.delivered + 1)
+
+    def _fill(self, limit_ns: int) -> bool:
+        """Whole buffers filled for a host that asks for nothing, by a machine in step."""
+        if self.asked is None or self.delivered < self.asked or self.ring.debris:
+            return False
+        first_edge = self.visit_edge()
+        if first_edge is None:
+            return False
+        ring = self.ring
+        buffers = (self.clock.edge_at(limit_ns) + 1 - first_edge) // self.buffer_words
+        buffers = min(buffers, 2 * ring.depth - ring.level)
+        if buffers < 1:
+            return False
+        # To the edge that pushes the last word of these buffers, the machine still in its read.
+        last_edge = first_edge + buffers * self.buffer_words - 1
+        thread = THREAD_OF_STATE[self.state]
+        if self.origins is not None:
+            self.origins.pushed(ring.place(thread), self.edge + 1, last_edge - self.edge)
+        self.edge = last_edge
+        self.state = READ_STATE[thread ^ (buffers - 1) & 1]
+        self.count = self.buffer_words - 2
+        ring.words = [0, 0]
+        ring.set_filled(ring.filled[0] + ring.filled[1] + buffers)
+        return True
 
     def _lap(self, packet_end_ns: int, limit_ns: int) -> bool:
         """Whole laps of a slow host: a buffer freed, refilled, one word lost, parked again."""

@@ -112,6 +112,10 @@ class Origins:
         runs = self._runs
         if not runs:
             return [(word, words)] if words else []
+        first, sample = runs[-1]
+        if word >= first and first not in self._laps:
+            # What nearly every read is: part of the newest run.
+            return [(sample + word - first, words)]
         end = word + words
         index = max(bisect_right(runs, word, key=_first_word) - 1, 0)
         found: list[tuple[int, int]] = []

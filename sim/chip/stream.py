@@ -97,7 +97,12 @@ class Stream:
         """FW_TRG, the state machine's software input."""
         self._triggered = on
         self.flow.trigger(self.world.now_ns, on)
-        self._changed()
+        # Without the trigger the machine goes to IDLE sooner and loses no word it would not have
+        # lost with it: an alarm that is set stays a safe lower bound.
+        if on:
+            self._watch_pib()
+        if self.on_change is not None:
+            self.on_change()
 
     def arm(self) -> None:
         """SetXfer without an end: both producers take data."""

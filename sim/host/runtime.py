@@ -94,7 +94,7 @@ class WorldRuntime:
 
     def now_ns(self) -> int:
         """Simulated time."""
-        return self.world.now_ns
+        return self.world._now
 
     def sleep_ms(self, duration_ms: int) -> None:
         """Let simulated time pass."""

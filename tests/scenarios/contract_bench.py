@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from health import Level
 from hw.errors import DeviceError
@@ -41,7 +40,7 @@ class Scripted:
     def tell(self, kind, request, *, lasts_ms=1, **fields) -> None:
         base = Exchange(kind, request, 0, 0, b"", 0, b"", 0, None, self.now_ns, 0)
         self.now_ns += lasts_ms * MS
-        self._observer(replace(base, ended_ns=self.now_ns, **fields))
+        self._observer(base._replace(ended_ns=self.now_ns, **fields))
 
     def out(self, request, data=b"", *, value=0, index=0, error=None, lasts_ms=1) -> None:
         self.tell(

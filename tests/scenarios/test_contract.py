@@ -132,7 +132,7 @@ def stats_lie(at, **fields):
         if exchange.request != Request.GETSTATS or number != at:
             return exchange
         told = replace(Stats.unpack(exchange.reply), **fields)
-        return replace(exchange, reply=told.pack())
+        return exchange._replace(reply=told.pack())
 
     return lie
 
@@ -142,7 +142,7 @@ def lie_about(request, at, **fields):
 
     def lie(exchange, number):
         is_meant = exchange.request == request and number == at
-        return replace(exchange, **fields) if is_meant else exchange
+        return exchange._replace(**fields) if is_meant else exchange
 
     return lie
 

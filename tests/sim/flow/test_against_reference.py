@@ -58,7 +58,7 @@ def geometries(draw):
 
 SHORT_CUTS = st.one_of(
     st.just({}),
-    st.fixed_dictionaries({"steady": st.booleans(), "laps": st.booleans(), "bulk": st.booleans()}),
+    st.fixed_dictionaries(dict.fromkeys(("steady", "laps", "bulk", "fills"), st.booleans())),
 )
 
 

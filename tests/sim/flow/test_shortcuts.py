@@ -1,4 +1,4 @@
-"""The three short cuts: each is taken where it should be, and changes no result."""
+"""The four short cuts: each is taken where it should be, and changes no result."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .reference import Reference
 
 EXAMPLES = int(os.environ.get("FLOW_EXAMPLES", "250")) // 5
 
-PLAIN = {"steady": False, "laps": False, "bulk": False}
+PLAIN = {"steady": False, "laps": False, "bulk": False, "fills": False}
 
 
 def stream(rate_hz=64 * MHZ, **options) -> Flow:
@@ -134,6 +134,23 @@ def test_packets_are_taken_in_bulk(monkeypatch):
             flow.credit(2 * MS, 128)
             assert flow.delivered_packets(3 * MS) == 128
             assert completions.taken == most
+
+
+def test_a_ring_that_nobody_reads_is_filled_at_once(monkeypatch):
+    """Eight buffers in one jump, for the prediction of the first lost word and for the stream."""
+    # The trigger is seen by edge 1, word n is pushed at edge n + 1; word 65537 finds no room.
+    lost_ns = -(-(8 * 8192 + 2) * 125 // 8)
+    taken = {}
+    for fills in (True, False):
+        with monkeypatch.context() as patch:
+            steps = Counter(patch, Engine, "step")
+            flow = stream(fills=fills)
+            assert flow.next_pib_error(0) == lost_ns
+            assert flow.produced(lost_ns - 1) == 8
+            assert flow.pib_errors(lost_ns - 1) == 0
+            assert flow.pib_errors(lost_ns) == 1
+            taken[fills] = steps.taken
+    assert taken[True] < 12 < 36 < taken[False]
 
 
 def test_adding_credit_early_costs_no_event(monkeypatch):
