@@ -15,6 +15,7 @@ RANGES = {
     "poll_offset_ms": (0, 1_000),
     "i2c_byte_ns": (0, 10_000_000),
     "i2c_conditions_ns": (0, 10_000_000),
+    "i2c_read_driver_ns": (0, 10_000_000),
     "vco_min_hz": (1, 1_000_000_000),
     "vco_max_hz": (1, 1_000_000_000),
     "tone_hz": (1, 1_000_000_000),

@@ -46,11 +46,13 @@ class Options:
     ] = 400
     i2c_byte_ns: Annotated[int, "9 bits at 400 kHz; a write has 2 bytes more, a read 3"] = 22_500
     i2c_conditions_ns: Annotated[
+        int, "assumed: start, stop and restart of a transfer; with it STARTADC writes for 0.6 ms"
+    ] = 10_000
+    i2c_read_driver_ns: Annotated[
         int,
-        "PLAN_STARTFX3_SILENT_STALL.md: a read of one byte takes about 300 us, its four bytes on "
-        "the wire take 90 of them; the rest is the driver's and every transfer's (another note "
-        "says 50 us for the whole)",
-    ] = 210_000
+        "PLAN_STARTFX3_SILENT_STALL.md: a read of one byte takes about 300 us; bytes and conditions "
+        "are 100 of them, the rest is the driver's (another note says 50 us for the whole)",
+    ] = 200_000
     pll_lock_ms: Annotated[int, "seen on hardware: lock typically takes 1 to 10 ms"] = 2
     stack_free_bytes: Annotated[
         int, "seen on hardware: the console's `stack` shows 1248 to 1312 of 2048 bytes free"

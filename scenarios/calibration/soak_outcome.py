@@ -34,8 +34,8 @@ SLOW_HOST = Options(control_setup_ns=400_000)
 """A host that takes 0.4 ms to bring a SETUP packet to the device; the default is 30 us."""
 BY_CHANCE = (
     "by chance: test_main_recovery misses a reset in some phases (3.4 % of all, 5.2 % where the "
-    "poll has no offset, as here); the model's host has no jitter, so after another recovery test the "
-    "phase is always the same, and misses come in groups"
+    "poll has no offset, as here); the model's host has no jitter, so after another recovery test "
+    "the phase is always the same, and misses come in groups"
 )
 
 

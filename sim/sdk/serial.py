@@ -52,12 +52,13 @@ class SerialCalls(SdkBase):
             return SdkStatus.MUTEX_FAILURE, b""
         device = self.chip.i2c.devices.get(address & 0xFE)
         options = self.chip.options
+        overhead_ns = options.i2c_read_driver_ns + options.i2c_conditions_ns
         if device is None:
-            self.rtos.work(options.i2c_conditions_ns + options.i2c_byte_ns)
+            self.rtos.work(overhead_ns + options.i2c_byte_ns)
             status, data = FAILURE, b""
         else:
             wire_bytes = READ_OVERHEAD_BYTES + count
-            self.rtos.work(options.i2c_conditions_ns + options.i2c_byte_ns * wire_bytes)
+            self.rtos.work(overhead_ns + options.i2c_byte_ns * wire_bytes)
             status, data = SUCCESS, device.read(register, count)
         self.i2c_lock.put()
         return status, data

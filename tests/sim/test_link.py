@@ -120,8 +120,8 @@ def test_the_descriptors_are_read_in_the_last_3_ms(monkeypatch):
         at_ns = dict(starts)
         assert at_ns[UsbEvent.SETCONF] - at_ns[UsbEvent.CONNECT] == 3 * MS
         appeared_ns = world.host.log[-1][0]
-        # 3.2 ms of I2C come before the connection.
-        assert 403 * MS <= appeared_ns < 404 * MS
+        # 1.4 ms of I2C come before the connection.
+        assert 401 * MS <= appeared_ns < 402 * MS
 
 
 @pytest.mark.parametrize("call", ["usb_send_ep0_data", "usb_ack_setup"])

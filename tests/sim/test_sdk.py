@@ -199,7 +199,9 @@ def test_i2c_nack_is_failure_and_the_bus_stays_usable(bench):
     assert bench.call(run) == [
         *[(nack, 0), nack] * 2,
         *[(0, 1), 0] * 2,
-        (3 + 8) * bench.options.i2c_byte_ns + bench.options.i2c_conditions_ns,
+        (3 + 8) * bench.options.i2c_byte_ns
+        + bench.options.i2c_conditions_ns
+        + bench.options.i2c_read_driver_ns,
     ]
 
 
