@@ -22,6 +22,7 @@ COMMANDS = {
     "run": "Run one scenario in a simulated world.",
     "soak": "The original's random walk over its scenarios, for hours of simulated time.",
     "policies": "The watchdog policies: limits, levels, warnings; as TOML or a C header.",
+    "bounds": "How soon and how late each level of a policy answers, and what it cannot see.",
 }
 """Every command with its line of help. Its module has the same name, and a ``command`` in it."""
 

@@ -157,6 +157,8 @@ def _main_death(policy: Policy, bench: LabBench) -> Bound:
     condition = Condition.MAIN_DEATH
     if not policy.level_5_enabled:
         return Bound(condition, None, unseen="level 5 is off, and nobody else looks at the loop")
+    if not skippable_looks(policy, bench):
+        return Bound(condition, None, unseen="on this board level 5 fires before a pet, in health")
     period_ns = bench.watchdog_ns(policy)
     pet_ns = bench.pet_ns(policy)
     poll_ns = (policy.poll_interval_ms - 1) * bench.tick_ns
@@ -180,7 +182,8 @@ def _usb_spin(policy: Policy, bench: LabBench) -> Bound:
     condition = Condition.USB_SPIN
     dead = _main_death(policy, bench)
     if dead.detection is None:
-        return Bound(condition, None, unseen="level 4 is decided in the main loop, which starves")
+        why = "level 4 is decided in the main loop, which starves"
+        return Bound(condition, None, unseen=dead.unseen if policy.level_5_enabled else why)
     # A SETUP at the very ns of a beat runs first: the best latency is one ns less.
     detection = Interval(dead.detection.low_ns - 1, dead.detection.high_ns)
     survivable_ns = survivable_stall_ns(policy, bench)

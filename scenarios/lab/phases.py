@@ -30,6 +30,7 @@ import multiprocessing
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 
 from health import Policy
 from scenarios.errors import InputError
@@ -44,6 +45,7 @@ CELLS_PER_JOB = 50
 STREAM_RESOLUTION_NS = 1_000
 """Where buffers end against polls differs from cell to cell, so the ns means nothing there."""
 AFTER_NS = 2_000_000
+PROBE_NS = 10_000_000
 UNSEEN_HORIZON_NS = 20_000_000_000
 UNSEEN_CELLS = 16
 """So many cells show that nothing answers a condition that a policy does not see."""
@@ -161,15 +163,12 @@ def searches(condition: Condition, policy: Policy, bench: LabBench) -> list[Sear
     start_ns = 0
     if condition is Condition.COLD_START:
         onset_ns = (first_tick(policy, bench) + 1) * bench.tick_ns
-        probe = run(condition, policy, bench, 0, onset_ns, MILLISECONDS_10_NS)
+        probe = run(condition, policy, bench, 0, onset_ns, PROBE_NS)
         start_ns = probe.struck_ns - probe.onset_ns
     return [
         Search(condition, policy, bench, first, min(first + CELLS_PER_JOB, cells), start_ns)
         for first in range(0, cells, CELLS_PER_JOB)
     ]
-
-
-MILLISECONDS_10_NS = 10_000_000
 
 
 def search(part: Search) -> Found:
@@ -243,7 +242,7 @@ class _Searcher:
         stretches: list[tuple[Answer, Answer]] = []
         for cell in range(part.first, part.last):
             answers = [self._run(cell, onset_ns) for onset_ns in self.onsets_ns(cell)]
-            stretches += zip(answers, answers[1:], strict=False)
+            stretches += pairwise(answers)
         # The widest promise first: what it finds rules the others out.
         stretches.sort(key=lambda pair: pair[0].struck_ns - pair[1].at_ns)
         for before, after in stretches:
@@ -255,8 +254,10 @@ class _Searcher:
     def onsets_ns(self, cell: int) -> list[int]:
         """Return the ends of a cell and of the stretches that the closed form expects in it."""
         poll = self.base + cell
-        first_ns = poll * self.tick_ns + 1
-        last_ns = (poll + self.policy.poll_interval_ms) * self.tick_ns
+        # At the ns of a tick a SETUP comes before the poll, and what the lab does comes after it.
+        late = self.part.condition is Condition.MAIN_DEATH
+        first_ns = poll * self.tick_ns + (0 if late else 1)
+        last_ns = (poll + self.policy.poll_interval_ms) * self.tick_ns - (1 if late else 0)
         inner = [
             onset_ns
             for cut_ns in self._cuts_ns(poll)
@@ -274,7 +275,6 @@ class _Searcher:
             case Condition.MAIN_DEATH | Condition.USB_SPIN:
                 if poll % self.policy.pet_interval_ms == 0:
                     yield poll * self.tick_ns + pet_ns + 1
-                yield (poll + interval) * self.tick_ns
             case Condition.EP0_BLOCKED | Condition.USB_EVENT_BLOCKED | Condition.COLD_START:
                 tick = poll + -self._limit_ms() % interval + 1
                 yield tick * self.tick_ns - part.start_ns
@@ -314,9 +314,7 @@ class _Searcher:
         if offset_ms is None:
             offset_ms = (self.base + cell) % self.policy.poll_interval_ms
         part = self.part
-        answer = run(
-            part.condition, part.policy, part.bench, offset_ms, onset_ns, self.horizon_ns
-        )
+        answer = run(part.condition, part.policy, part.bench, offset_ms, onset_ns, self.horizon_ns)
         self.runs += 1
         if answer.level is None:
             raise SimulationError(

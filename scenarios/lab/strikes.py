@@ -208,9 +208,7 @@ def _start(world: BenchWorld, onset_ns: int) -> None:
 
 
 HANG = Setup(VENDOR_OUT, Request.HANGFX3, HANG_MS, 0, 0)
-CONFIGURE = Setup(
-    STANDARD_DEVICE_OUT, StandardRequest.SET_CONFIGURATION, CONFIGURATION_VALUE, 0, 0
-)
+CONFIGURE = Setup(STANDARD_DEVICE_OUT, StandardRequest.SET_CONFIGURATION, CONFIGURATION_VALUE, 0, 0)
 
 STRIKES: dict[Condition, Strike] = {
     Condition.MAIN_DEATH: _die,
