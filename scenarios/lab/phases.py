@@ -2,10 +2,10 @@
 
 The space is two-dimensional: when the condition begins within a pet interval C, and where the
 polls lie against the looks of the gate, 0 to I ms (I the poll interval). The watchdog's period has
-no phase, since each pet reloads it. It is cut into C cells: the onsets after poll n and up to poll
-n + I, for each n modulo C, which fixes the offset as n modulo I. Nothing else of a world in its
-steady state knows the time: polls, looks and ticks are all it repeats, so cells that are C apart
-are the same run, shifted.
+no phase, since each pet reloads it. It is cut into C cells of I ms each: the onsets that poll n
+decides, up to those that poll n + I does, for each n modulo C, which fixes the offset as n modulo
+I. Nothing else of a world in its steady state knows the time: polls, looks and ticks are all that
+comes again, so cells that are C apart are the same run, shifted.
 
 Onsets are merged by this argument. Take two onsets x < y of one cell with the same decision: the
 same level at the same nanosecond. Then every onset between them has it, too, because the decision
@@ -19,9 +19,8 @@ is never earlier for a later onset:
   last sample that saw the stream move is the same or a later one.
 
 So a stretch is one result: the latency falls by a nanosecond for each nanosecond of onset, and its
-extremes lie at its ends. Both ends are run. Where their decisions differ the stretch is cut in two,
-first where the closed form says that a poll is missed, then in halves, and only while it can still
-hold something better or worse than what was found.
+extremes lie at its ends. Both ends are run. Where their decisions differ the stretch is halved, and
+only while it can still hold something better or worse than what was found.
 """
 
 from __future__ import annotations
@@ -241,7 +240,8 @@ class _Searcher:
         part = self.part
         stretches: list[tuple[Answer, Answer]] = []
         for cell in range(part.first, part.last):
-            answers = [self._run(cell, onset_ns) for onset_ns in self.onsets_ns(cell)]
+            offset_ms = (self.base + cell) % self.policy.poll_interval_ms
+            answers = [self._run(offset_ms, onset_ns) for onset_ns in self.onsets_ns(cell)]
             stretches += pairwise(answers)
         # The widest promise first: what it finds rules the others out.
         stretches.sort(key=lambda pair: pair[0].struck_ns - pair[1].at_ns)
@@ -252,12 +252,10 @@ class _Searcher:
         return Found(self.best, self.worst, self.runs, part.last - part.first)
 
     def onsets_ns(self, cell: int) -> list[int]:
-        """Return the ends of a cell and of the stretches that the closed form expects in it."""
+        """Return the ends of a cell, and of the stretches that are expected in it."""
         poll = self.base + cell
-        # At the ns of a tick a SETUP comes before the poll, and what the lab does comes after it.
-        late = self.part.condition is Condition.MAIN_DEATH
-        first_ns = poll * self.tick_ns + (0 if late else 1)
-        last_ns = (poll + self.policy.poll_interval_ms) * self.tick_ns - (1 if late else 0)
+        first_ns = self._begin_ns(poll)
+        last_ns = self._begin_ns(poll + self.policy.poll_interval_ms) - 1
         inner = [
             onset_ns
             for cut_ns in self._cuts_ns(poll)
@@ -266,20 +264,33 @@ class _Searcher:
         ]
         return sorted({first_ns, *inner, last_ns})
 
-    def _cuts_ns(self, poll: int) -> Iterator[int]:
-        """Yield the onsets with which a later decision is expected to begin."""
+    def _begin_ns(self, poll: int) -> int:
+        """Return the first onset of a cell: by the closed form the first with its decision.
+
+        One cell ends where the next of the same offset begins, so nothing is left out.
+        """
         part = self.part
-        interval = self.policy.poll_interval_ms
-        pet_ns = part.bench.pet_ns(self.policy)
+        pet_ns = 0
+        if poll % self.policy.pet_interval_ms == 0:
+            pet_ns = part.bench.pet_ns(self.policy)
         match part.condition:
-            case Condition.MAIN_DEATH | Condition.USB_SPIN:
-                if poll % self.policy.pet_interval_ms == 0:
-                    yield poll * self.tick_ns + pet_ns + 1
+            case Condition.MAIN_DEATH:
+                # At the ns of a tick the poll comes first, but not at the ns that a pet ends.
+                return poll * self.tick_ns + (pet_ns + 1 if pet_ns else 0)
+            case Condition.USB_SPIN:
+                return poll * self.tick_ns + pet_ns + 1
             case Condition.EP0_BLOCKED | Condition.USB_EVENT_BLOCKED | Condition.COLD_START:
-                tick = poll + -self._limit_ms() % interval + 1
-                yield tick * self.tick_ns - part.start_ns
+                tick = poll + -self._limit_ms() % self.policy.poll_interval_ms + 1
+                return tick * self.tick_ns - part.start_ns
+            case _:
+                return poll * self.tick_ns + 1
+
+    def _cuts_ns(self, poll: int) -> Iterator[int]:
+        """Yield the onsets between which a later decision is expected to begin."""
+        pet_ns = self.part.bench.pet_ns(self.policy)
+        match self.part.condition:
             case Condition.STREAM_STALL:
-                next_ns = (poll + interval) * self.tick_ns
+                next_ns = (poll + self.policy.poll_interval_ms) * self.tick_ns
                 yield next_ns - RING_BUFFERS * BUFFER_NS
                 yield next_ns - RING_FREE_MIN * BUFFER_NS + pet_ns
             case Condition.DMA_ERROR:
@@ -306,13 +317,11 @@ class _Searcher:
         ):
             return
         middle_ns = (before.onset_ns + after.onset_ns) // 2
-        middle = self._run(before.onset_ns, middle_ns, before.offset_ms)
+        middle = self._run(before.offset_ms, middle_ns)
         self._cut(before, middle)
         self._cut(middle, after)
 
-    def _run(self, cell: int, onset_ns: int, offset_ms: int | None = None) -> Answer:
-        if offset_ms is None:
-            offset_ms = (self.base + cell) % self.policy.poll_interval_ms
+    def _run(self, offset_ms: int, onset_ns: int) -> Answer:
         part = self.part
         answer = run(part.condition, part.policy, part.bench, offset_ms, onset_ns, self.horizon_ns)
         self.runs += 1
