@@ -39,15 +39,11 @@ SMALL = Policy(
 QUICK = tuple(item for item in Condition if item is not Condition.DMA_ERROR)
 
 
-
-
 @pytest.mark.parametrize("condition", QUICK)
 def test_merged_onsets_are_what_each_would_be_alone(condition):
     """Unmerged runs all over a cell: within the merged extremes, and one decision a stretch."""
     offset_ticks = strikes.first_tick(SMALL, LATEST)
-    (whole,) = [
-        item for item in phases.searches(condition, SMALL, LATEST) if item.first == 0
-    ]
+    (whole,) = [item for item in phases.searches(condition, SMALL, LATEST) if item.first == 0]
     for cell in (0, 17, 43):
         part = replace(whole, first=cell, last=cell + 1)
         found = search(part)
@@ -112,7 +108,9 @@ def test_the_whole_space_of_a_small_policy_agrees():
 
 
 @pytest.mark.parametrize(
-    ("low_ns", "high_ns"), [(1, 0), (-1, 0), (0, 1), (0, -1)], ids=["low+", "low-", "high+", "high-"]
+    ("low_ns", "high_ns"),
+    [(1, 0), (-1, 0), (0, 1), (0, -1)],
+    ids=["low+", "low-", "high+", "high-"],
 )
 def test_a_formula_that_is_off_by_a_nanosecond_is_found(low_ns, high_ns):
     """Equality means equality: for a condition without slack each end counts."""
@@ -133,9 +131,7 @@ def test_the_number_of_workers_changes_nothing():
 
 def test_what_is_not_seen_is_never_answered():
     """A policy without level 5 or limits: 20 s in many phases, and nothing happens."""
-    blind = replace(
-        Policy.preset("none"), name="blind", poll_interval_ms=100, pet_interval_ms=800
-    )
+    blind = replace(Policy.preset("none"), name="blind", poll_interval_ms=100, pet_interval_ms=800)
     results = explore(blind, LATEST, QUICK)
     for result in results.values():
         assert result.found is None
