@@ -41,9 +41,10 @@ from sim.errors import SimulationError
 CELLS_MAX = 60_000
 CELLS_PER_JOB = 50
 """Fixed: what is merged and cut must not depend on the number of workers."""
-STREAM_RESOLUTION_NS = 1_000
+STREAM_RESOLUTION_NS = 10_000
 """Where buffers end against polls differs from cell to cell, so the ns means nothing there."""
 AFTER_NS = 2_000_000
+"""Waited for longer than the closed form says, so that a later answer is seen as one."""
 PROBE_NS = 10_000_000
 UNSEEN_HORIZON_NS = 20_000_000_000
 UNSEEN_CELLS = 16

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from click.testing import CliRunner
 from health import Level, Policy
 from scenarios.cli import cli
 from scenarios.errors import InputError
-from scenarios.lab import bounds as forms
+from scenarios.lab import bounds as forms, strikes
 from scenarios.lab.bench import PET_NS, LabBench, read_board
 from scenarios.lab.bounds import Condition, bounds
 from scenarios.lab.findings import Severity, findings
@@ -94,7 +95,7 @@ def test_clocks_that_are_off_stretch_their_own_terms_alone():
 
 def test_a_poll_that_outlasts_its_tick_has_no_closed_form():
     """The grid of polls would move with each of them."""
-    with pytest.raises(InputError, match="i2c_byte_ns = 200000.*22500"):
+    with pytest.raises(InputError, match=r"i2c_byte_ns = 200000.*22500"):
         bounds(REFERENCE, LabBench.of("reference", Options(i2c_byte_ns=200_000)))
 
 
@@ -115,7 +116,7 @@ def survives_hang(policy: Policy, at_ms: int, for_ms: int) -> bool:
 
 @pytest.mark.parametrize("policy", [SHIPPED, REFERENCE], ids=lambda policy: policy.name)
 def test_the_survivable_stall_is_the_longest_that_survives_everywhere(policy):
-    """j C - I at its worst phase: a poll before a look that is missed; one ms more is fatal."""
+    """At the worst phase, a poll before a look is missed: j C - I passes, 1 ms more is fatal."""
     longest_ms = forms.survivable_stall_ns(policy, FW_2_3) // MS
     assert longest_ms == policy.survivable_stall_ms + policy.poll_interval_ms
     worst_ms = 6_000 + policy.pet_interval_ms - 1 + policy.poll_interval_ms
@@ -168,8 +169,6 @@ def test_level_1_ends_within_two_ticks():
             return outcome
 
         platform.apply = timed
-        from scenarios.lab import strikes
-
         strikes.STRIKES[Condition.COLD_START](world, 3_000 * MS)
         world.run_until(5_500 * MS)
     remedy = bounds(REFERENCE, LATEST)[Condition.COLD_START].remedy
@@ -184,15 +183,13 @@ def test_the_ladder_climbs_one_settle_time_after_the_other():
         world.boot()
         firmware = world.firmware
         assert firmware is not None
-        from scenarios.lab import strikes
-
         strikes.STRIKES[Condition.COLD_START](world, 3_037 * MS)
         world.run_until(9_000 * MS)
         remedies = list(firmware.remedies_applied)
     bound = bounds(REFERENCE, LATEST)[Condition.COLD_START]
     assert [level for _, level in remedies] == list(bound.ladder)
     assert bound.settle_ns is not None
-    for (before_ns, _), (after_ns, _) in zip(remedies, remedies[1:], strict=False):
+    for (before_ns, _), (after_ns, _) in pairwise(remedies):
         assert 0 <= after_ns - before_ns - bound.settle_ns <= 2 * MS
 
 

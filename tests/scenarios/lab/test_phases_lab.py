@@ -181,10 +181,25 @@ def agrees_at_its_extremes(policy: Policy, bench: LabBench, condition: Condition
 
 @pytest.mark.parametrize("firmware", ["fw-2.3", "reference"])
 @pytest.mark.parametrize("name", Policy.preset_names())
-@pytest.mark.parametrize("condition", Condition)
+@pytest.mark.parametrize("condition", QUICK)
 def test_every_preset_agrees_where_its_extremes_lie(condition, name, firmware):
     """The cells that the derivation names; all cells are among the heavy tests."""
     agrees_at_its_extremes(Policy.preset(name), LabBench.of(firmware), condition)
+
+
+@pytest.mark.parametrize(
+    ("name", "firmware"),
+    [
+        ("reference", "reference"),
+        pytest.param("reference", "fw-2.3", marks=pytest.mark.heavy),
+        pytest.param("level-1-4-5", "fw-2.3", marks=pytest.mark.heavy),
+        pytest.param("level-1-4", "reference", marks=pytest.mark.heavy),
+    ],
+)
+def test_a_dma_error_agrees_where_its_extremes_lie(name, firmware):
+    """With the ring's level sampled, and without: then it is treated as a stall."""
+    bench = LabBench.of(firmware)
+    agrees_at_its_extremes(Policy.preset(name), bench, Condition.DMA_ERROR)
 
 
 @st.composite
