@@ -129,7 +129,8 @@ def explore(
     Raises:
         InputError: the policy has too many cells, or the firmware lacks the test hooks.
     """
-    if policy.pet_interval_ms > CELLS_MAX:
+    cells = cells_of(policy)
+    if cells > CELLS_MAX:
         raise InputError(
             f"pet_interval_ms = {policy.pet_interval_ms}: {CELLS_MAX} ms is the longest that "
             f"every phase is run for"
@@ -149,7 +150,7 @@ def explore(
             parts = []
             for part in pool.map(search, searches(condition, policy, bench)):
                 parts.append(part)
-                progress(condition, sum(item.cells for item in parts), policy.pet_interval_ms)
+                progress(condition, sum(item.cells for item in parts), cells)
             found = combined(parts)
             onsets = found.cells * policy.poll_interval_ms
             wrong = disagreement(bound, found)
@@ -157,9 +158,14 @@ def explore(
     return results
 
 
+def cells_of(policy: Policy) -> int:
+    """Return how many cells the space has: C; where nothing pets, the offset alone is left: I."""
+    return policy.pet_interval_ms if policy.level_5_enabled else policy.poll_interval_ms
+
+
 def searches(condition: Condition, policy: Policy, bench: LabBench) -> list[Search]:
     """Return the whole space of a condition in parts of a fixed size."""
-    cells = policy.pet_interval_ms
+    cells = cells_of(policy)
     start_ns = 0
     if condition is Condition.COLD_START:
         onset_ns = (first_tick(policy, bench) + 1) * bench.tick_ns
@@ -202,7 +208,7 @@ def disagreement(bound: Bound, found: Found) -> str:
 
 def _unseen(bound: Bound, policy: Policy, bench: LabBench) -> Result:
     """Show on cells all over the space that nothing answers."""
-    cells = policy.pet_interval_ms
+    cells = cells_of(policy)
     step = max(1, cells // UNSEEN_CELLS)
     base = first_tick(policy, bench)
     wrong = ""

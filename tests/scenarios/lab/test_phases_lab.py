@@ -11,6 +11,7 @@ from hypothesis import given, settings, strategies as st
 
 from health import Policy
 from scenarios.cli import cli
+from scenarios.errors import InputError
 from scenarios.lab import phases, strikes
 from scenarios.lab.bench import LabBench
 from scenarios.lab.bounds import Condition, Interval, bounds
@@ -137,6 +138,22 @@ def test_what_is_not_seen_is_never_answered():
         assert result.found is None
         assert result.runs >= 16
         assert result.disagreement == ""
+
+
+def test_without_pets_the_offset_alone_is_left():
+    """No look of the gate, so polls I apart are the same: 100 cells instead of 3000."""
+    assert phases.cells_of(Policy.preset("level-1-4")) == 100
+    assert phases.cells_of(Policy.preset("level-1-4-5")) == 3_000
+    (result,) = explore(Policy.preset("level-1-4"), LATEST, (Condition.EP0_BLOCKED,)).values()
+    assert result.disagreement == ""
+    assert result.runs == 200
+
+
+def test_a_space_that_is_too_large_is_refused():
+    """A pet each 70 s: the message names the field and the largest value."""
+    slow = Policy(name="slow", pet_interval_ms=70_000, hwdt_period_ms=200_000)
+    with pytest.raises(InputError, match=r"pet_interval_ms = 70000: 60000 ms"):
+        explore(slow, LATEST)
 
 
 def test_an_answer_to_what_is_said_to_be_unseen_is_found(monkeypatch):
