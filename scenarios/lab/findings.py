@@ -193,7 +193,7 @@ def _watchdog(policy: Policy, bench: LabBench) -> Iterator[Finding]:
         f"a stall of the main loop between {_ms(survivable_ns)} and {_ms(fatal_ns)} resets the "
         "device at some phases of the pet and not at others, also when it is over by then",
     )
-    latest_ns = period_ns + policy.pet_interval_ms * tick_ns
+    latest_ns = period_ns + policy.pet_interval_ms * tick_ns - bench.pet_ns(policy)
     late = " and after the project's own test gave up" if latest_ns > HARNESS_NS else ""
     yield Finding(
         Severity.NOTE,
