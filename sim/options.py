@@ -50,8 +50,8 @@ class Options:
     ] = 10_000
     i2c_read_driver_ns: Annotated[
         int,
-        "PLAN_STARTFX3_SILENT_STALL.md: a read of one byte takes about 300 us; bytes and conditions "
-        "are 100 of them, the rest is the driver's (another note says 50 us for the whole)",
+        "PLAN_STARTFX3_SILENT_STALL.md: a read of one byte takes about 300 us; bytes and "
+        "conditions are 100 of them, the rest is the driver's (another note: 50 us in all)",
     ] = 200_000
     pll_lock_ms: Annotated[int, "seen on hardware: lock typically takes 1 to 10 ms"] = 2
     stack_free_bytes: Annotated[

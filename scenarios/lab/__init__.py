@@ -1,0 +1,1 @@
+"""The policy lab: what a policy answers, how soon, how late, and what it cannot see."""
