@@ -1,0 +1,1 @@
+"""The policy lab: every fault at every call, bounds, sweeps, and what a policy is worth."""
