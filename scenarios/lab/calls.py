@@ -59,6 +59,7 @@ class Call:
         name: the method's.
         is_inner: another SDK call made it.
         request: the request whose callback it was made in; empty for none.
+        place: how many records the trace had; calls take no time, so this alone gives an order.
     """
 
     at_ns: int
@@ -66,6 +67,7 @@ class Call:
     name: str
     is_inner: bool
     request: str
+    place: int
 
 
 @dataclass(frozen=True)
@@ -89,15 +91,17 @@ class Listener:
     """Notes every SDK call of a world.
 
     Args:
-        world: which; its firmware must not have booted yet.
+        world: which, with a trace; its firmware must not have booted yet.
+        trace: its recorder.
 
     Attributes:
         calls: every one of them, in order.
     """
 
-    def __init__(self, world: BenchWorld) -> None:
+    def __init__(self, world: BenchWorld, trace: Recorder) -> None:
         self.calls: list[Call] = []
         self._world = world
+        self._trace = trace
         self._depth: dict[str, int] = {}
         world.chip.on_boot.append(self._listen)
 
@@ -113,7 +117,9 @@ class Listener:
             running = sdk.rtos.running
             thread = "" if running is None else running.name
             is_inner = depth.get(thread, 0) > 0
-            self.calls.append(Call(self._world.now_ns, thread, name, is_inner, self._request()))
+            place = len(self._trace.records)
+            now_ns = self._world.now_ns
+            self.calls.append(Call(now_ns, thread, name, is_inner, self._request(), place))
             depth[thread] = depth.get(thread, 0) + 1
             try:
                 return original(*arguments, **named)
@@ -141,7 +147,7 @@ def record(firmware: str, policy: Policy, request: str) -> Recording:
     """
     trace = Recorder()
     with BenchWorld(firmware, policy, trace=trace) as world:
-        listener = Listener(world)
+        listener = Listener(world, trace)
         world.boot()
         is_slow = world.revision.adc_settle_ticks > 0
         ready_ms = world.now_ns // MILLISECOND_NS
@@ -156,12 +162,12 @@ def record(firmware: str, policy: Policy, request: str) -> Recording:
     from_ns = (at_ms - 1) * MILLISECOND_NS
     # The end of the first setup handler from then on: the request's own, or the one after
     # SET_CONFIGURATION, which is served by no setup handler.
-    until_ns = next(
-        at_ns
-        for kind, track, _, at_ns, _, _ in trace.records
+    until = next(
+        place
+        for place, (kind, track, _, at_ns, _, _) in enumerate(trace.records)
         if kind is Kind.END and track == EP0_TRACK and at_ns >= from_ns
     )
-    made = [item for item in listener.calls if from_ns <= item.at_ns <= until_ns]
+    made = [item for item in listener.calls if from_ns <= item.at_ns and item.place <= until]
     pets = [item.at_ns for item in listener.calls if item.name == PET_CALL]
     beats = [
         at_ns

@@ -1,0 +1,102 @@
+"""What a policy claims to cover, in closed form: by which level at the latest, and within what.
+
+A claim is what the policy's own numbers promise. Where there is none, the cell is a known gap, and
+the certificate lists it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from health import Level, Policy, StatusCode
+from scenarios.lab.cells import Cell
+from sim.firmware import revision
+
+SLACK_MS = 3
+"""Two looks each lag by up to a tick, and the loop's own work takes less than one."""
+SAMPLES_MS = 2
+"""A condition of the stream is seen by the sample after it began, so its age lacks up to a poll."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What is promised about a cell.
+
+    Attributes:
+        kind: ``recovers`` (a level acts within the bound and the device serves again), ``serves``
+            (it serves again, by whatever) or ``harmless`` (legal: nothing beyond level 1 happens).
+        level: the level that has acted at the latest; 0 where none has to.
+        within_ms: bound of its detection from the onset; 0 where there is none.
+    """
+
+    kind: str
+    level: int = 0
+    within_ms: int = 0
+
+
+HARMLESS = Claim("harmless")
+SERVES = Claim("serves")
+
+
+def claim(policy: Policy, position: str, firmware: str, cell: Cell) -> Claim | None:
+    """Return what the policy claims about a cell, or None where it claims nothing.
+
+    Args:
+        policy: whose claim.
+        position: ``device`` or ``host``; from the host nothing is promised about a hung thread,
+            since neither RESETFX3 nor a port reset is served by one that spins.
+        firmware: revision; one that does not wait with levels 1 to 3 for a callback in progress
+            may hang its main thread in them, and level 5 alone is left.
+        cell: what strikes.
+    """
+    kind = cell.fault.kind
+    if kind in ("delay", "host_paused", "clock_loss"):
+        return HARMLESS
+    if position != "device":
+        return None
+    if kind == "hang":
+        return _hang(policy, firmware, cell)
+    if kind in ("main_hang", "timer_death"):
+        return watchdog(policy)
+    if kind == "error":
+        return SERVES if policy.ladder(StatusCode.STREAM_STALL) else None
+    return _condition(policy, kind)
+
+
+def watchdog(policy: Policy) -> Claim | None:
+    """Return what level 5 promises: within P + C of the last beat, which the onset follows."""
+    if not policy.level_5_enabled:
+        return None
+    period_ms = -(-policy.hwdt_effective_us // 1_000)
+    return Claim("recovers", Level.WATCHDOG, period_ms + policy.pet_interval_ms + SLACK_MS)
+
+
+def _hang(policy: Policy, firmware: str, cell: Cell) -> Claim | None:
+    if cell.manner == "spinning":
+        # Priority 4 starves the main loop at 8: level 4 cannot act.
+        return watchdog(policy)
+    is_setup = bool(cell.fault.during)
+    limit_ms = policy.ep0_limit_ms if is_setup else policy.usb_event_limit_ms
+    code = StatusCode.EP0_WEDGED if is_setup else StatusCode.USB_EVENT_WEDGED
+    if not limit_ms or not policy.ladder(code):
+        return None
+    if cell.lock != "none" and not revision(firmware).remedies_wait:
+        # Level 1 may wait for that lock for ever, in the main thread.
+        return watchdog(policy)
+    return Claim("recovers", Level.DEVICE_RESET, limit_ms + policy.poll_interval_ms + SLACK_MS)
+
+
+def _condition(policy: Policy, kind: str) -> Claim | None:
+    code, limit_ms = {
+        "dma_error": (StatusCode.STREAM_STALL, policy.stream_stall_ms),
+        "cold_start": (StatusCode.COLD_START, policy.cold_start_ms),
+        "ep0_desync": (StatusCode.EP0_DESYNC, policy.ep0_desync_window_ms),
+    }[kind]
+    ladder = policy.ladder(code)
+    if not limit_ms or not ladder:
+        return None
+    within_ms = limit_ms + SAMPLES_MS * policy.poll_interval_ms + SLACK_MS
+    if kind == "ep0_desync":
+        # Nobody sees it before requests fail, and how often the host asks is not the policy's.
+        within_ms = 0
+    return Claim("recovers", ladder[0], within_ms)
