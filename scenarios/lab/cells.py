@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from health import Policy
 from hw.protocol import Request
 from scenarios.lab.calls import Recording, Site, record
-from scenarios.lab.histories import AROUND_REQUEST, AROUND_STREAM, REQUESTS
+from scenarios.lab.histories import AROUND_QUESTIONS, AROUND_REQUEST, AROUND_STREAM, REQUESTS
 from scenarios.runner import UPTIME_US
 from scenarios.station import MILLISECOND_NS
 from sim.faults import Fault, failure_of
@@ -20,16 +20,18 @@ LOST_CLOCK_MS = 1_000
 PAUSE_MS = 1_000
 STREAM = "stream"
 """Stands for a request where a fault strikes a running stream and no call."""
+BUSY_HOST = "busy host"
+"""Stands for one where it strikes a device that is asked ten times a second."""
 WHOLE_DEVICE = (
     Fault("main_hang", manner="blocked"),
     Fault("main_hang", manner="spinning"),
     Fault("timer_death"),
     Fault("dma_error"),
-    Fault("ep0_desync"),
     Fault("clock_loss", for_ms=LOST_CLOCK_MS),
     Fault("host_paused", for_ms=PAUSE_MS),
 )
 """Faults that strike no call: the threads, the stream, the endpoint, the clock, the host."""
+DESYNC = Fault("ep0_desync")
 COLD_STARTS = (Fault("cold_start", until="restart"), Fault("cold_start", until="reset"))
 
 
@@ -38,7 +40,7 @@ class Cell:
     """One cell.
 
     Attributes:
-        request: the request whose call it strikes, or ``stream``.
+        request: the request whose call it strikes, or ``stream`` or ``busy host``.
         fault: what happens; its ``at_ms`` is 0 until :meth:`at` sets it.
     """
 
@@ -53,8 +55,9 @@ class Cell:
     @property
     def scenario(self) -> str:
         """The history that it is put into."""
-        known = AROUND_REQUEST.get(self.request, AROUND_STREAM)
-        return known.name
+        if self.request in AROUND_REQUEST:
+            return AROUND_REQUEST[self.request].name
+        return {STREAM: AROUND_STREAM, BUSY_HOST: AROUND_QUESTIONS}[self.request].name
 
     @property
     def lock(self) -> str:
@@ -99,6 +102,8 @@ def cells(firmware: str, policy: Policy) -> tuple[Cell, ...]:
             found += [Cell(request, fault) for fault in _faults_at(site, policy)]
     found += [Cell("STARTFX3", fault) for fault in COLD_STARTS]
     found += [Cell(STREAM, fault) for fault in WHOLE_DEVICE]
+    # How soon a desync shows depends on how often the host asks.
+    found += [Cell(BUSY_HOST, DESYNC), Cell("STOPFX3", DESYNC)]
     return tuple(found)
 
 
@@ -129,7 +134,7 @@ def phases(cell: Cell, firmware: str, policy: Policy, seed: int, sampled: int) -
         sampled: how many to draw over one pet interval, beside the worst.
     """
     # A stream without a request of its own begins as the one that STOP meets.
-    request = "STOPFX3" if cell.request == STREAM else cell.request
+    request = cell.request if cell.request in AROUND_REQUEST else "STOPFX3"
     made = record(firmware, policy, request)
     ready_ms = made.ready_ms + UPTIME_US[1] // 1_000
     random = Stream(seed, cell.name)
@@ -154,4 +159,5 @@ def worst_onset_ms(made: Recording, policy: Policy, ready_ms: int) -> int:
     pet_ns += -(-(ready_ms * MILLISECOND_NS - pet_ns) // pet_interval_ns) * pet_interval_ns
     # At one tick the timer thread is served first, so a beat at the pet's own instant follows it.
     beat_ns += -(-(pet_ns - beat_ns) // poll_ns) * poll_ns
-    return -(-beat_ns // MILLISECOND_NS) + 1
+    # A pet blocks every thread for 100 us, so the beat at its instant comes that much later.
+    return -(-beat_ns // MILLISECOND_NS) + 2

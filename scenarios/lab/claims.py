@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from health import Level, Policy, StatusCode
-from scenarios.lab.cells import Cell
+from scenarios.lab.cells import BUSY_HOST, Cell
 from sim.firmware import revision
 
 SLACK_MS = 3
 """Two looks each lag by up to a tick, and the loop's own work takes less than one."""
-SAMPLES_MS = 2
-"""A condition of the stream is seen by the sample after it began, so its age lacks up to a poll."""
+SAMPLES = 2
+"""The sample after the onset is the first to show it, and a poll is the last to find it over."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def claim(policy: Policy, position: str, firmware: str, cell: Cell) -> Claim | N
         return watchdog(policy)
     if kind == "error":
         return SERVES if policy.ladder(StatusCode.STREAM_STALL) else None
-    return _condition(policy, kind)
+    return _condition(policy, kind, cell)
 
 
 def watchdog(policy: Policy) -> Claim | None:
@@ -86,17 +86,27 @@ def _hang(policy: Policy, firmware: str, cell: Cell) -> Claim | None:
     return Claim("recovers", Level.DEVICE_RESET, limit_ms + policy.poll_interval_ms + SLACK_MS)
 
 
-def _condition(policy: Policy, kind: str) -> Claim | None:
+def _condition(policy: Policy, kind: str, cell: Cell) -> Claim | None:
+    if kind == "ep0_desync":
+        return _desync(policy, cell)
     code, limit_ms = {
         "dma_error": (StatusCode.STREAM_STALL, policy.stream_stall_ms),
         "cold_start": (StatusCode.COLD_START, policy.cold_start_ms),
-        "ep0_desync": (StatusCode.EP0_DESYNC, policy.ep0_desync_window_ms),
     }[kind]
     ladder = policy.ladder(code)
     if not limit_ms or not ladder:
         return None
-    within_ms = limit_ms + SAMPLES_MS * policy.poll_interval_ms + SLACK_MS
-    if kind == "ep0_desync":
-        # Nobody sees it before requests fail, and how often the host asks is not the policy's.
-        within_ms = 0
-    return Claim("recovers", ladder[0], within_ms)
+    return Claim("recovers", ladder[0], limit_ms + SAMPLES * policy.poll_interval_ms + SLACK_MS)
+
+
+def _desync(policy: Policy, cell: Cell) -> Claim | None:
+    """Nobody sees a desync before requests fail, so its bound is the host's affair."""
+    ladder = policy.ladder(StatusCode.EP0_DESYNC)
+    limit = policy.ep0_desync_limit
+    if not limit or not ladder:
+        return None
+    # A host that waits out each time-out of its own fails so often within the window.
+    failures = policy.ep0_desync_window_ms // policy.host_control_timeout_ms + 1
+    if cell.request != BUSY_HOST and failures <= limit:
+        return None
+    return Claim("recovers", ladder[0])

@@ -7,11 +7,13 @@ so the first SDK calls of the USB thread from then on are the request's own.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
 
 from health import Level
 from scenarios.errors import InputError, Trouble
+from scenarios.incidents import in_place
 from scenarios.scenario import Scenario
 from scenarios.station import MILLISECOND_NS, Station
 from sim.chip.usb import TransferStatus
@@ -24,6 +26,7 @@ STREAMS_MS = 300
 """How long a stream shows afterwards that the request left a device that serves."""
 WATCH_MS = 12_000
 """Longer than the shipped watchdog needs to find a dead main thread, 8.2 s."""
+PATIENCE_MS = 5_000
 REQUESTS = ("STARTFX3", "STOPFX3", "STARTADC", "SET_CONFIGURATION")
 """What is asked at the chosen moment; each makes SDK calls in the USB thread."""
 
@@ -82,6 +85,22 @@ def around_stream(station: Station, at_ms: int) -> None:
     station.watch(reader, max(0, at_ms - now_ms) + WATCH_MS)
     station.read_no_more()
     station.stop()
+
+
+def around_questions(station: Station, at_ms: int) -> None:
+    """Stream as :func:`around_stream`, and ask other things, too; wrong answers are borne a while.
+
+    Args:
+        station: where it runs.
+        at_ms: the moment, in ms of the world's clock.
+
+    Raises:
+        Trouble: data or right answers were missing for longer than :data:`PATIENCE_MS`.
+        DeviceError: the device left the bus.
+    """
+    now_ms = station.runtime.now_ns() // MILLISECOND_NS
+    duration_ms = max(0, at_ms - now_ms) + WATCH_MS
+    in_place.stream_patiently(station, RATE_HZ, duration_ms, PATIENCE_MS)
 
 
 def ask(station: Station, request: str) -> None:
@@ -160,5 +179,13 @@ AROUND_STREAM = Scenario(
     is_legal=True,
     needs_world=True,
 )
-HISTORIES = {item.name: item for item in (*AROUND_REQUEST.values(), AROUND_STREAM)}
+AROUND_QUESTIONS = replace(
+    AROUND_STREAM,
+    name="around_questions",
+    run=around_questions,
+    summary="the same, and other requests ten times a second",
+    title="busy host",
+)
+_ALL = (*AROUND_REQUEST.values(), AROUND_STREAM, AROUND_QUESTIONS)
+HISTORIES = {item.name: item for item in _ALL}
 """Every history by its name."""

@@ -58,8 +58,7 @@ class Run:
 
     Attributes:
         phase: the onset.
-        level: the highest level that answered, or None.
-        detected_ms: when that level first did.
+        answers: (level, when it first answered), in order of the levels.
         serving_ms: when data came again; 0 when it never stopped.
         verdict: of :mod:`scenarios.judge`.
         is_reached: the call was made, so the fault took effect.
@@ -67,12 +66,25 @@ class Run:
     """
 
     phase: Phase
-    level: int | None
-    detected_ms: float | None
+    answers: tuple[tuple[int, float], ...]
     serving_ms: float | None
     verdict: str
     is_reached: bool
     violations: tuple[str, ...] = ()
+
+    @property
+    def level(self) -> int | None:
+        """The highest level that answered: what the end is owed to."""
+        return self.answers[-1][0] if self.answers else None
+
+    @property
+    def detected_ms(self) -> float | None:
+        """When that level first did."""
+        return self.answers[-1][1] if self.answers else None
+
+    def answered_ms(self, level: int) -> float | None:
+        """When this level or a higher one first answered."""
+        return min((at_ms for found, at_ms in self.answers if found >= level), default=None)
 
 
 @dataclass(frozen=True)
@@ -148,10 +160,11 @@ def broken(promised: Claim | None, run: Run) -> Iterator[str]:
         if run.level is not None and run.level > 1:
             yield f"level {run.level} answered a legal history"
     elif promised.within_ms:
-        if run.detected_ms is None:
+        answered_ms = run.answered_ms(promised.level)
+        if answered_ms is None:
             yield f"level {promised.level} claimed, but none answered"
-        elif run.detected_ms > promised.within_ms:
-            yield f"answered after {run.detected_ms:g} ms, claimed within {promised.within_ms} ms"
+        elif answered_ms > promised.within_ms:
+            yield f"answered after {answered_ms:g} ms, claimed within {promised.within_ms} ms"
 
 
 def run_cell(place: Place, cell: Cell) -> Result:
@@ -174,13 +187,11 @@ def run_at(place: Place, cell: Cell, phase: Phase) -> Run:
         episode = episode_of(place, cell, phase)
     except SimulationError as error:
         text = " ".join(str(error).split())
-        return Run(phase, None, None, None, BROKE_DOWN, True, (text,))
+        return Run(phase, (), None, BROKE_DOWN, True, (text,))
     row = episode.row
-    level, detected_ms = _highest(episode)
     return Run(
         phase=phase,
-        level=level,
-        detected_ms=detected_ms,
+        answers=_answers(episode),
         serving_ms=row.serving_after_ms,
         verdict=row.verdict,
         is_reached=not row.unused_faults,
@@ -201,21 +212,20 @@ def episode_of(place: Place, cell: Cell, phase: Phase) -> Episode:
     )
 
 
-def _highest(episode: Episode) -> tuple[int | None, float | None]:
-    """The highest level that answered, and when it first did, in ms from the onset."""
+def _answers(episode: Episode) -> tuple[tuple[int, float], ...]:
+    """Each level that answered with the time of its first answer, in ms from the onset."""
     facts = episode.facts
     began = onset_of(facts)
     onset_ns = 0 if began is None else began.at_ns
-    answers = [(int(remedy.level), remedy.at_ns) for remedy in facts.remedies]
+    first_ns: dict[int, int] = {}
+    answers = [(remedy.at_ns, int(remedy.level)) for remedy in facts.remedies]
     answers += [
-        (WATCHDOG_LEVEL, reset.at_ns) for reset in facts.resets if reset.cause == "watchdog"
+        (reset.at_ns, WATCHDOG_LEVEL) for reset in facts.resets if reset.cause == "watchdog"
     ]
-    after = [item for item in answers if item[1] >= onset_ns]
-    if not after:
-        return None, None
-    level = max(item[0] for item in after)
-    first_ns = min(at_ns for found, at_ns in after if found == level)
-    return level, (first_ns - onset_ns) // 1_000 / 1_000
+    for at_ns, level in sorted(answers):
+        if at_ns >= onset_ns:
+            first_ns.setdefault(level, at_ns)
+    return tuple((level, (first_ns[level] - onset_ns) // 1_000 / 1_000) for level in sorted(first_ns))
 
 
 def run_matrix(
