@@ -21,6 +21,7 @@ COMMANDS = {
     "list": "What there is: scenarios, firmware, policies, faults, options.",
     "run": "Run one scenario in a simulated world.",
     "soak": "The original's random walk over its scenarios, for hours of simulated time.",
+    "verify": "What a policy is worth: every fault at every SDK call, and its certificate.",
     "policies": "The watchdog policies: limits, levels, warnings; as TOML or a C header.",
 }
 """Every command with its line of help. Its module has the same name, and a ``command`` in it."""

@@ -60,7 +60,7 @@ def claim(policy: Policy, position: str, firmware: str, cell: Cell) -> Claim | N
         return watchdog(policy)
     if kind == "error":
         return SERVES if policy.ladder(StatusCode.STREAM_STALL) else None
-    return _condition(policy, kind, cell)
+    return _condition(policy, firmware, kind, cell)
 
 
 def watchdog(policy: Policy) -> Claim | None:
@@ -80,19 +80,27 @@ def _hang(policy: Policy, firmware: str, cell: Cell) -> Claim | None:
     code = StatusCode.EP0_WEDGED if is_setup else StatusCode.USB_EVENT_WEDGED
     if not limit_ms or not policy.ladder(code):
         return None
+    within_ms = limit_ms + policy.poll_interval_ms + SLACK_MS
     if cell.lock != "none" and not revision(firmware).remedies_wait:
-        # Level 1 may wait for that lock for ever, in the main thread.
-        return watchdog(policy)
-    return Claim("recovers", Level.DEVICE_RESET, limit_ms + policy.poll_interval_ms + SLACK_MS)
+        # Before the limit is over, a remedy for the stream may wait for that lock for ever in the
+        # main thread; then level 5 alone is left, and its time begins there.
+        last = watchdog(policy)
+        if last is None:
+            return None
+        within_ms += last.within_ms
+    return Claim("recovers", Level.DEVICE_RESET, within_ms)
 
 
-def _condition(policy: Policy, kind: str, cell: Cell) -> Claim | None:
+def _condition(policy: Policy, firmware: str, kind: str, cell: Cell) -> Claim | None:
     if kind == "ep0_desync":
         return _desync(policy, cell)
     code, limit_ms = {
         "dma_error": (StatusCode.STREAM_STALL, policy.stream_stall_ms),
         "cold_start": (StatusCode.COLD_START, policy.cold_start_ms),
     }[kind]
+    if code is StatusCode.COLD_START and not revision(firmware).samples_clock:
+        # Without a look at the clock a missing first buffer may be the clock's absence.
+        return None
     ladder = policy.ladder(code)
     if not limit_ms or not ladder:
         return None

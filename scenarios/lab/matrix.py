@@ -15,8 +15,15 @@ from typing import Any
 
 from health import Policy
 from scenarios.errors import InputError
-from scenarios.judge import DEGRADED, GOOD_ENDS, LEFT_ALONE, LOCKED_UP, RECOVERED, WATCHDOG_LEVEL
-from scenarios.judge import onset as onset_of
+from scenarios.judge import (
+    DEGRADED,
+    GOOD_ENDS,
+    LEFT_ALONE,
+    LOCKED_UP,
+    RECOVERED,
+    WATCHDOG_LEVEL,
+    onset as onset_of,
+)
 from scenarios.lab.cells import Cell, Phase, cells, phases
 from scenarios.lab.claims import Claim, claim
 from scenarios.lab.histories import HISTORIES
@@ -188,9 +195,19 @@ def run_at(place: Place, cell: Cell, phase: Phase) -> Run:
     except SimulationError as error:
         text = " ".join(str(error).split())
         return Run(phase, (), None, BROKE_DOWN, True, (text,))
+    return run_of(episode, phase)
+
+
+def run_of(episode: Episode, phase: Phase | None = None) -> Run:
+    """Return what an episode showed.
+
+    Args:
+        episode: any that has ended.
+        phase: its onset, where it has one that was chosen.
+    """
     row = episode.row
     return Run(
-        phase=phase,
+        phase=phase or Phase("given", 0, row.seed),
         answers=_answers(episode),
         serving_ms=row.serving_after_ms,
         verdict=row.verdict,
@@ -225,7 +242,9 @@ def _answers(episode: Episode) -> tuple[tuple[int, float], ...]:
     for at_ns, level in sorted(answers):
         if at_ns >= onset_ns:
             first_ns.setdefault(level, at_ns)
-    return tuple((level, (first_ns[level] - onset_ns) // 1_000 / 1_000) for level in sorted(first_ns))
+    return tuple(
+        (level, (first_ns[level] - onset_ns) // 1_000 / 1_000) for level in sorted(first_ns)
+    )
 
 
 def run_matrix(
