@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import combinations
+from typing import Any
 
 from scenarios.lab.schedule import Schedule
 from sim.errors import SimulationError
@@ -42,7 +43,7 @@ def smallest(schedule: Schedule, shows: Shows, tries: int = TRIES) -> Schedule:
     try:
         from hypothesis import HealthCheck, Phase, find, settings
         from hypothesis.errors import NoSuchExample
-        from hypothesis.strategies import builds, just, sampled_from, tuples
+        from hypothesis.strategies import SearchStrategy, builds, sampled_from, tuples
     except ModuleNotFoundError:
         return schedule
     # Derandomised and without a database: the same schedule in, the same out.
@@ -55,12 +56,11 @@ def smallest(schedule: Schedule, shows: Shows, tries: int = TRIES) -> Schedule:
         suppress_health_check=list(HealthCheck),
     )
 
-    def search(strategy: object, known: Schedule) -> Schedule:
+    def search(strategy: SearchStrategy[Schedule], known: Schedule) -> Schedule:
         try:
-            found: Schedule = find(strategy, lambda item: _safely(shows, item), settings=chosen)
+            return find(strategy, lambda item: _safely(shows, item), settings=chosen)
         except NoSuchExample:
             return known
-        return found
 
     # Ordered from small to large: Hypothesis shrinks towards the first, and tries a small set
     # of choices to its end.
@@ -70,7 +70,7 @@ def smallest(schedule: Schedule, shows: Shows, tries: int = TRIES) -> Schedule:
     known = search(fewest, schedule)
     simpler = [sampled_from(_simpler(fault)) for fault in known.faults]
     least = builds(lambda faults: replace(known, faults=faults), tuples(*simpler))
-    return search(least if simpler else just(known), known)
+    return search(least, known)
 
 
 def _safely(shows: Shows, schedule: Schedule) -> bool:
@@ -107,7 +107,8 @@ def _with(faults: Sequence[Fault], name: str, value: int) -> list[Fault]:
     for fault in faults:
         times = {"before_ms": fault.before_ms, "at_ms": fault.at_ms, name: value}
         if not times["before_ms"] or times["before_ms"] > times["at_ms"]:
-            made.append(replace(fault, **{name: value}))
+            changes: dict[str, Any] = {name: value}
+            made.append(replace(fault, **changes))
     return made
 
 
