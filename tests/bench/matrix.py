@@ -1,4 +1,4 @@
-"""The matrix of the reference policy on two cores (at most 60 s), and verify (at most 3 minutes)."""
+"""On two cores: the matrix of the reference policy (at most 60 s), and verify (at most 180 s)."""
 
 from __future__ import annotations
 
