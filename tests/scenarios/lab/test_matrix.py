@@ -238,6 +238,10 @@ def assert_never_later(pairs):
         onsets = [(one, other) for one in own.runs for other in shipped.runs]
         same = [pair for pair in onsets if pair[0].phase == pair[1].phase]
         assert len(same) >= 1
+        if own.cell.fault.kind == "timer_death":
+            # The watchdog counts from the last pet, and the rarer it is, the older it may be: only
+            # the worst over all onsets can be compared, and only as sharply as they were sampled.
+            same = []
         for one, other in [*same, (own, shipped)]:
             if other.serving_ms is not None:
                 assert one.serving_ms is not None, own.cell.name
