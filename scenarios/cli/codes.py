@@ -19,6 +19,7 @@ BY_NAME = {
     "health.errors.PolicyError": USAGE,
     "sim.errors.FaultError": USAGE,
     "sim.errors.FirmwareNotKnown": USAGE,
+    "hw.guard.certificate.CertificateError": USAGE,
     "hw.errors.DeniedError": DENIED,
     "hw.errors.ImageError": USAGE,
     "hw.errors.DeviceError": NOT_AVAILABLE,

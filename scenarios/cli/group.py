@@ -21,6 +21,7 @@ COMMANDS = {
     "list": "What there is: scenarios, firmware, policies, faults, options.",
     "run": "Run scenarios, in a simulated world each or on a device.",
     "soak": "The original's random walk over its scenarios, for hours of simulated time.",
+    "verify": "What a policy is worth: every fault at every SDK call, and its certificate.",
     "device": "The debug console and the plain commands: test, adc, start, stats, load ...",
     "report": "Reports on the simulator itself: published figures beside the model's.",
     "policies": "The watchdog policies: limits, levels, warnings; as TOML or a C header.",

@@ -35,7 +35,7 @@ def _complete(
 
 
 @click.command("run")
-@click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=_complete)
+@click.argument("names", metavar="[NAME|FILE]...", nargs=-1, shell_complete=_complete)
 @click.option("--all", "is_all", is_flag=True, help="Every scenario.")
 @click.option("-k", "pattern", metavar="PATTERN", help="Those whose name contains or matches it.")
 @click.option("--firmware", metavar="R", help="Firmware; by default each scenario's own.")
@@ -104,7 +104,20 @@ def command(
     when all are good or expected to fail, else with 1.
 
     A fault reads kind:field=value,field=value; see "fx3loop list".
+
+    One FILE.json, a fault schedule as "fx3loop verify" writes it, is replayed instead: it says
+    everything itself, and the trace has to be the same.
     """
+    if any(name.endswith(".json") for name in names):
+        from scenarios.cli.replaying import replay
+
+        given = [
+            name
+            for name in context.params
+            if name not in ("names", "trace", "plot", "as_json")
+            and context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT
+        ]
+        context.exit(replay(names, given, trace, plot, as_json=as_json))
     if not names and not is_all and pattern is None:
         raise click.UsageError("which scenario? Give a NAME, --all or -k PATTERN; see fx3loop list")
     is_one = len(set(names)) == 1 and not is_all and pattern is None

@@ -1,1 +1,1 @@
-"""The policy lab: what a policy answers, how soon, how late, and what it cannot see."""
+"""The policy lab: bounds, every onset, every fault at every call, and what a policy is worth."""

@@ -1,0 +1,320 @@
+"""Verify: certificates, baselines, the smallest schedule and its replay, the command."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from click.testing import CliRunner
+
+from health import Health, Policy
+from hw.guard.certificate import Certificate, CertificateError, digest_of
+from scenarios.cli import cli
+from scenarios.errors import InputError
+from scenarios.lab import baseline, evidence, purity, schedule as schedules, verify
+from scenarios.lab.cells import Cell
+from scenarios.lab.claims import Claim
+from scenarios.lab.matrix import Place, run_cell
+from scenarios.lab.schedule import Schedule
+from scenarios.lab.shrink import smallest
+from sim.faults import Fault
+
+REFERENCE = Policy.preset("reference")
+SHIPPED = Policy.preset("level-1-4-5")
+HANG = Fault("hang", call="dma_multi_channel_reset", thread="usb", during="STOPFX3")
+SPIN = replace(HANG, manner="spinning")
+BLOCKED, SPINNING = Cell("STOPFX3", HANG), Cell("STOPFX3", SPIN)
+
+
+def fx3loop(*arguments):
+    return CliRunner().invoke(cli, [str(item) for item in arguments], prog_name="fx3loop")
+
+
+def certified(policy=REFERENCE, position="device", chosen=(BLOCKED, SPINNING), sampled=1):
+    """A certificate over few cells and nothing else."""
+    place = Place(policy, position, "reference", sampled=sampled)
+    matrix = tuple(run_cell(place, cell) for cell in chosen)
+    return verify.certify([verify.Verified(place, matrix, (), None, ())])
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """Verify two cells and one scenario, so that the command is quick."""
+    whole = verify.tasks_of
+
+    def tasks_of(place, hours):
+        return [
+            task
+            for task in whole(place, hours)
+            if (isinstance(task, verify.CellTask) and task.cell in (BLOCKED, SPINNING))
+            or (isinstance(task, verify.ScenarioTask) and task.job.scenario == "stopfx3_hang")
+        ]
+
+    monkeypatch.setattr(verify, "tasks_of", tasks_of)
+
+
+# ---------------------------------------------------------------- certificate
+
+
+def test_a_certificate_reads_back_as_it_was_written(tmp_path):
+    made = certified()
+    made.write(tmp_path / "c.json")
+    assert Certificate.read(tmp_path / "c.json") == made
+    assert made.is_good
+    assert made.policy_digest == REFERENCE.digest
+    assert Policy.from_toml(made.policy_toml) == REFERENCE
+
+
+def test_two_verifications_give_one_digest():
+    """Same seed, same certificate, byte for byte."""
+    assert certified().digest == certified().digest
+
+
+def test_a_changed_certificate_is_refused():
+    """Its digest is over everything else in it, whatever the layout."""
+    document = certified().as_dict()
+    assert Certificate.from_json(json.dumps(document, indent=8)).is_good
+    document["is_good"] = False
+    with pytest.raises(CertificateError, match="was changed after it was written"):
+        Certificate.from_json(json.dumps(document))
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("{", "is no JSON"),
+        ("[]", "its schema is None"),
+        ('{"schema": "fx3loop.run/2"}', "its schema is 'fx3loop.run/2'"),
+    ],
+)
+def test_what_is_no_certificate_is_refused(text, says):
+    with pytest.raises(CertificateError, match=says):
+        Certificate.from_json(text)
+
+
+def test_a_field_that_is_missing_is_named():
+    """Even in a file whose digest is right."""
+    document = certified().as_dict()
+    del document["digest"], document["firmware"]["stats_bytes"]
+    document["digest"] = digest_of(document)
+    with pytest.raises(CertificateError, match="firmware: stats_bytes is missing or no int"):
+        Certificate.from_json(json.dumps(document))
+
+
+def test_a_certificate_holds_for_what_it_is_bound_to():
+    """Policy digest, position, and a firmware that tells at least as much."""
+    made = certified()
+    assert made.refusal(REFERENCE.digest, "device", 26) == ""
+    assert "bound to policy" in made.refusal(SHIPPED.digest, "device", 26)
+    assert "not in position host" in made.refusal(REFERENCE.digest, "host", 26)
+    assert "25: there the module sees less" in made.refusal(REFERENCE.digest, "device", 25)
+    broken = replace(made, is_good=False)
+    assert "broken claims" in broken.refusal(REFERENCE.digest, "device", 26)
+
+
+def test_a_gap_stands_under_not_covered():
+    """The shipped policy does not look at SET_CONFIGURATION; no violation, but told."""
+    cell = Cell("SET_CONFIGURATION", Fault("hang", call="set_ep_config", thread="usb"))
+    made = certified(SHIPPED, chosen=(cell,), sampled=0)
+    assert made.is_good
+    assert f"device: {cell.name} ends locked_up" in made.not_covered
+
+
+# ---------------------------------------------------------------- baseline
+
+
+def test_nothing_is_worse_than_itself():
+    made = certified()
+    assert baseline.worse(made, made) == []
+
+
+def test_a_later_level_5_is_worse():
+    """The pet interval of the shipped policy costs 1.5 s against the reference."""
+    found = baseline.worse(certified(), certified(SHIPPED))
+    assert any("STOPFX3" in text and "spinning" in text for text in found)
+    assert any("serves again after" in text for text in found)
+    assert all("spinning" in text for text in found)
+
+
+def test_a_worse_verdict_is_worse():
+    """Level 4 alone never answers a spin (level-1-4)."""
+    found = baseline.worse(certified(), certified(Policy.preset("level-1-4")))
+    assert f"device: {SPINNING.name}: verdict locked_up, was recovered" in found
+
+
+def test_one_microsecond_later_is_worse_and_one_earlier_is_not():
+    """Runs are exact, so there is no tolerance."""
+    made = certified(sampled=0)
+    for change, count in ((0.001, 1), (0, 0), (-0.001, 0)):
+        other = Certificate.from_json(json.dumps(made.as_dict()))
+        other.positions["device"]["cells"][BLOCKED.name]["serving_ms"] += change
+        assert len(baseline.worse(made, other)) == count
+
+
+def test_a_baseline_of_another_position_is_refused():
+    with pytest.raises(InputError, match="holds position device, not host"):
+        baseline.require_common(certified(sampled=0), ("host",))
+
+
+# ---------------------------------------------------------------- the smallest schedule
+
+
+def loaded_schedule():
+    return Schedule(
+        scenario="around_stopfx3",
+        firmware="fw-2.3",
+        policy=Policy.preset("level-1-4"),
+        position="device",
+        seed=3,
+        faults=(
+            Fault("delay", call="usb_flush_ep", for_ms=150, at_ms=5_000, times=3),
+            replace(SPIN, at_ms=5_999),
+            Fault("host_paused", at_ms=5_500, for_ms=777),
+        ),
+        parameters=(("at_ms", 6_000),),
+    )
+
+
+CLAIMED = Claim("recovers", 4, 2_103)
+
+
+def test_the_smallest_schedule_keeps_what_matters_alone():
+    """Of three faults one is enough, at any time; a second search ends with the same."""
+    whole = loaded_schedule()
+    wanted = evidence.shown(whole, CLAIMED, "hang")
+
+    def shows(item):
+        return evidence.same(evidence.shown(item, CLAIMED, "hang"), wanted)
+
+    least = smallest(whole, shows)
+    assert least == replace(whole, faults=(SPIN,))
+    assert smallest(least, shows) == least
+
+
+def test_a_schedule_that_shows_nothing_cannot_be_shrunk():
+    with pytest.raises(ValueError, match="does not show"):
+        smallest(loaded_schedule(), lambda item: False)
+
+
+def test_another_violation_is_not_the_same():
+    """Numbers may differ, words may not."""
+    assert evidence.same(["answered after 3 ms"], ["answered after 2.5 ms"])
+    assert not evidence.same(["level 4 claimed, but none answered"], ["claimed, but locked up"])
+
+
+def test_a_schedule_replays_with_the_same_trace(tmp_path):
+    """``fx3loop run FILE`` says that the trace is the recorded one; a changed seed shows."""
+    path = tmp_path / "v.json"
+    least = replace(loaded_schedule(), faults=(SPIN,))
+    written = schedules.write(least, ["claimed, but locked up"], path)
+    assert schedules.read(path) == written
+    done = fx3loop("run", path)
+    assert done.exit_code == 1
+    assert "the trace is the recorded one" in done.stderr
+    path.write_text(path.read_text().replace('"seed": 3', '"seed": 4'))
+    changed = fx3loop("run", path)
+    assert changed.exit_code == 1
+    assert "the trace is not the recorded one" in changed.stderr
+
+
+def test_a_replay_takes_nothing_that_the_file_says(tmp_path):
+    path = tmp_path / "v.json"
+    schedules.write(replace(loaded_schedule(), faults=(SPIN,)), [], path)
+    done = fx3loop("run", path, "--seed", 3)
+    assert done.exit_code == 2
+    assert "the schedule says that itself" in done.stderr
+    path.write_text(path.read_text().replace('"position": "device"', '"position": 5'))
+    wrong = fx3loop("run", path)
+    assert wrong.exit_code == 2
+    assert "position is missing or no str" in wrong.stderr
+
+
+# ---------------------------------------------------------------- evaluate
+
+
+def test_evaluate_changes_nothing():
+    """Over every status that the device can see, the whole state is the same after it."""
+    assert purity.evaluate_changes_nothing(Place(REFERENCE, "device", "reference")) == ()
+
+
+def test_an_evaluate_that_changes_something_is_seen(monkeypatch):
+    """The check can fail."""
+    pure = Health.evaluate
+
+    def impure(self):
+        self._record.pib_code += 1
+        return pure(self)
+
+    monkeypatch.setattr(Health, "evaluate", impure)
+    found = purity.evaluate_changes_nothing(Place(REFERENCE, "device", "reference"))
+    assert any(text.startswith("evaluate changed the state") for text in found)
+
+
+# ---------------------------------------------------------------- the command
+
+
+def test_verify_writes_a_certificate_and_ends_well(few, tmp_path):
+    out = tmp_path / "c.json"
+    done = fx3loop("verify", "reference", "--out", out, "--schedule", tmp_path / "v.json")
+    assert done.exit_code == 0, done.output
+    assert "invariants and claims: all hold" in done.stdout
+    assert Certificate.read(out).is_good
+    assert not (tmp_path / "v.json").exists()
+    again = fx3loop("verify", "reference", "--against", out)
+    assert again.exit_code == 0
+    assert "against the baseline: 0 worse" in again.stdout
+
+
+def test_verify_fails_against_a_better_baseline(few, tmp_path):
+    """Exit 1, and each cell that got worse is printed."""
+    out = tmp_path / "c.json"
+    assert fx3loop("verify", "reference", "--out", out).exit_code == 0
+    done = fx3loop("verify", "level-1-4-5", "--against", out)
+    assert done.exit_code == 1
+    assert f"worse: device: {SPINNING.name}" in done.stderr
+
+
+def test_verify_leaves_the_smallest_run_of_a_broken_claim(few, tmp_path, monkeypatch):
+    """A claim that cannot be kept: exit 1, and the schedule that replays it."""
+    monkeypatch.setattr("scenarios.lab.matrix.claim", lambda *_: Claim("recovers", 4, 1_500))
+    path = tmp_path / "v.json"
+    done = fx3loop("verify", "level-1-4", "--schedule", path)
+    assert done.exit_code == 1
+    assert "CLAIM BROKEN" in done.stdout
+    assert f"fx3loop run {path}" in done.stderr
+    [fault] = schedules.read(path).schedule.faults
+    assert fault.kind == "hang"
+    assert "the trace is the recorded one" in fx3loop("run", path).stderr
+
+
+def test_verify_in_both_positions_has_both_in_its_certificate(few, tmp_path):
+    done = fx3loop("verify", "reference", "--position", "both", "--json")
+    assert done.exit_code == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert document["schema"] == "fx3loop.certificate/1"
+    assert list(document["positions"]) == ["device", "host"]
+    assert any(text.startswith("host: no soak") for text in document["not_covered"])
+
+
+def test_verify_says_what_is_wrong_with_its_input(tmp_path):
+    wrong = tmp_path / "c.json"
+    wrong.write_text("{}")
+    done = fx3loop("verify", "reference", "--against", wrong)
+    assert (done.exit_code, "is no certificate" in done.stderr) == (2, True)
+    assert fx3loop("verify", "refrence").exit_code == 2
+
+
+def test_a_soak_leaves_out_what_the_policy_cannot_pass():
+    """Without level 5 nobody ends HANGMAIN's spin; with it every scenario is in."""
+    short = 1 / 60
+    without = verify.soak(Place(Policy.preset("level-1-4"), "device", "fw-2.3"), short)
+    assert "test_main_recovery" in without.left_out
+    assert verify.soak(Place(REFERENCE, "device", "reference"), short).left_out == ()
+
+
+@pytest.mark.heavy
+def test_the_reference_policy_is_verified_whole(tmp_path):
+    """Every claim and every invariant, an hour of soak, all scenarios."""
+    done = fx3loop("verify", "reference", "-j", 2, "--schedule", tmp_path / "v.json")
+    assert done.exit_code == 0, done.output
