@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from health import Policy
+from health import Health, HealthFactory, Policy
 from hw.boot import Image
 from hw.errors import DeviceError, NoDeviceError
 from hw.protocol import APPLICATION_PRODUCT_ID, BOOT_PRODUCT_ID
@@ -41,6 +41,7 @@ class SoakBench:
         policy: of the health module inside the firmware.
         seed: of the world.
         options: the bench's knobs.
+        health: class of the health module in the firmware.
 
     Raises:
         InputError: a scenario is not known, or does not run on this firmware.
@@ -54,11 +55,12 @@ class SoakBench:
         *,
         seed: int = 0,
         options: Options | None = None,
+        health: HealthFactory = Health,
     ) -> None:
         self._scenarios = {
             name: _scenario(name, firmware) for name, weight in table.entries if weight
         }
-        self.world = BenchWorld(firmware, policy, seed=seed, options=options)
+        self.world = BenchWorld(firmware, policy, seed=seed, options=options, health=health)
         self.world.boot()
         self._runtime = WorldRuntime(self.world)
         image = Image.parse(self.world.image)
