@@ -9,6 +9,7 @@ from importlib.metadata import entry_points
 from inspect import isclass
 from pathlib import Path
 from types import ModuleType
+from typing import cast
 
 from health import Health, HealthFactory
 from scenarios.errors import InputError, not_known
@@ -88,5 +89,4 @@ def _checked(text: str, found: object) -> HealthFactory:
         raise InputError(
             f"{text} has no method {missing[0]}; a health module has {', '.join(METHODS)}"
         )
-    factory: HealthFactory = found
-    return factory
+    return cast(HealthFactory, found)

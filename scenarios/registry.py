@@ -16,11 +16,13 @@ from scenarios.incidents import (
     port_reset_hang,
     refused_remedy,
     relapse,
+    restart_in_vain,
     slow_handler,
     steady_stream,
     stop_start_wedge,
     stopfx3_hang,
     uncapped_reader,
+    unseen_clock_loss,
 )
 from scenarios.scenario import Scenario
 from scenarios.suite import SCENARIOS as SUITE
@@ -38,6 +40,9 @@ INCIDENTS: tuple[Scenario, ...] = (
     application_wedge.SCENARIO,
     relapse.RELAPSE,
     relapse.SECOND_WEDGE,
+    relapse.EP0_RELAPSE,
+    restart_in_vain.SCENARIO,
+    unseen_clock_loss.SCENARIO,
     refused_remedy.SCENARIO,
     slow_handler.SCENARIO,
     late_reader.SCENARIO,
