@@ -169,8 +169,7 @@ class _Module:
     def evaluate(self) -> Status:
         before_ns = self._now_ns()
         first = self._evaluate()
-        second = self._evaluate()
-        after_ns = self._now_ns()
-        if first != second and before_ns == after_ns:
-            self._life.changes_ns.append(after_ns)
-        return second
+        # Where evaluate took time, something else may have happened in between.
+        if before_ns == self._now_ns() and self._evaluate() != first:
+            self._life.changes_ns.append(before_ns)
+        return first

@@ -18,6 +18,7 @@ WORLD_ONLY = {
     "position": "supervising a device is another command's affair",
     "faults": "nothing can be injected into a device",
     "options": "a device has no knobs",
+    "health": "a device brings its firmware's own",
     "jobs": "there is one device",
     "trace": "a device records nothing",
     "plot": "a device records nothing",
@@ -51,6 +52,9 @@ def _complete(
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
 @click.option(
     "--fault", "faults", multiple=True, metavar="SPEC", help="Instead of the scenario's own."
+)
+@click.option(
+    "--health", default="", metavar="FILE:CLASS|NAME", help="A health module of your own."
 )
 @click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help="A bench knob.")
 @click.option("--expected", metavar="FILE|none", help="Known failures, instead of the built-in.")
@@ -107,6 +111,7 @@ def command(
     seed: int,
     faults: tuple[str, ...],
     options: tuple[str, ...],
+    health: str,
     expected: str | None,
     jobs: int,
     junit: Path | None,
@@ -137,11 +142,17 @@ def command(
     if as_json and tap == STANDARD_OUTPUT:
         raise click.UsageError("--json and --tap both want standard output; give --tap a file")
     if target == "usb":
-        for name in ("policy", "position", "faults", "options", "jobs", "trace", "plot"):
+        for name in WORLD_ONLY:
             if context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT:
                 word = name.removesuffix("s") if name in ("faults", "options") else name
                 raise click.UsageError(f"--{word} needs a world: {WORLD_ONLY[name]}")
-    from scenarios import expected as known_failures, option_text, registry, selection
+    from scenarios import (
+        custom_health,
+        expected as known_failures,
+        option_text,
+        registry,
+        selection,
+    )
     from scenarios.cli import inputs, output, results_text
     from scenarios.cli.running import Bench, Device, run_device, run_one, run_worlds
     from scenarios.results import is_failure
@@ -157,7 +168,9 @@ def command(
         faults=tuple(Fault.parse(text) for text in faults) or None,
         options=option_text.parse(options),
         jobs=jobs,
+        health=health,
     )
+    custom_health.find(health)
     if expected == "none" or faults:
         expectations = known_failures.Expectations()
     else:

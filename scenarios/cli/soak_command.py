@@ -55,6 +55,9 @@ TO_STANDARD_OUTPUT = Path("-")
 @click.option(
     "--policy", default="reference", show_default=True, metavar="P|FILE", help="Preset or TOML."
 )
+@click.option(
+    "--health", default="", metavar="FILE:CLASS|NAME", help="A health module of your own."
+)
 @click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help="A bench knob.")
 @click.option(
     "--json",
@@ -82,6 +85,7 @@ def command(
     reload_interval: int,
     firmware: str,
     policy: str,
+    health: str,
     options: tuple[str, ...],
     json_file: Path | None,
     journal_file: Path | None,
@@ -96,7 +100,7 @@ def command(
     with 0 when everything passed, with 1 when a scenario failed by the original or by the strict
     rule, a health check failed or the run was aborted, and with 130 after Ctrl-C.
     """
-    from scenarios import option_text
+    from scenarios import custom_health, option_text
     from scenarios.cli import inputs, output
     from scenarios.soak import plan as plans, tables
     from scenarios.soak.harness import Harness
@@ -104,6 +108,7 @@ def command(
     from sim.firmware import revision
 
     chosen = inputs.policy(policy)
+    module = custom_health.find(health)
     knobs = option_text.parse(options)
     is_document = json_file == TO_STANDARD_OUTPUT
     plan = plans.Plan(
@@ -123,7 +128,14 @@ def command(
     try:
         from scenarios.soak.bench import SoakBench
 
-        place = SoakBench(plan.table, plan.firmware, chosen, seed=plan.seed, options=knobs)
+        place = SoakBench(
+            plan.table,
+            plan.firmware,
+            chosen,
+            seed=plan.seed,
+            options=knobs,
+            health=module,
+        )
         with place, Interrupt() as interrupt, Bar() as bar:
             harness = Harness(
                 plan,

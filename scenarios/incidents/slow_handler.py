@@ -12,7 +12,7 @@ from __future__ import annotations
 from hw.errors import DeviceTimeoutError
 from scenarios.errors import Trouble
 from scenarios.scenario import Scenario
-from scenarios.station import EP0_ANSWERS, MILLISECOND_NS, Station
+from scenarios.station import EP0_ANSWERS, MILLISECOND_NS, WATCH_INTERVAL_MS, Station
 
 RATE_HZ = 64_000_000
 HANGS_MS = (150, 900, 1_500, 1_850)
@@ -48,6 +48,8 @@ def slow_handler(station: Station) -> None:
         while station.probe() != EP0_ANSWERS:
             if station.runtime.now_ns() >= limit_ns:
                 raise Trouble("EP0 silent after a handler that ended")
+            # A device that is gone says so at once.
+            station.sleep_ms(WATCH_INTERVAL_MS)
         station.watch(reader, SETTLE_MS)
     station.read_no_more()
     station.stop()

@@ -22,7 +22,7 @@ CAP_DEFAULT = 5
 
 
 def uncapped_reader(station: Station) -> str:
-    """5 s unread with a cap of 0, then 5 s with a cap of 5 in the same session.
+    """5 s unread with a cap of 0, 5 s with a cap of 5 in the same session, and 5 s idle.
 
     Args:
         station: where it runs.
@@ -44,6 +44,8 @@ def uncapped_reader(station: Station) -> str:
     station.sleep_ms(UNREAD_MS)
     capped = device.stats().streaming_faults - before - uncapped
     device.stop()
+    station.begin("leaves it idle")
+    station.sleep_ms(UNREAD_MS)
     station.strictly(
         RESTARTS[0] <= uncapped <= RESTARTS[1],
         f"{uncapped} restarts in 5 s without a cap, expected {RESTARTS[0]} or {RESTARTS[1]}",
