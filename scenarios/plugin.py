@@ -5,16 +5,17 @@ imported until a fixture is asked for. For the same reason the wheel installs th
 time as ``fx3loop_pytest``, which is what pytest loads: importing ``scenarios`` at start would take
 that name away from a project that has a folder of its own called so.
 
-Fixtures: ``policy``, ``seed``, ``world`` (booted), ``device`` (the driver, opened on the world; in a
-test marked ``fx3_hardware`` a real one), ``fx3_baseline`` (what ``--fx3-baseline`` names). A test
-that used a world has its seed and simulated time, and the trace of a failed one, in the JUnit file.
+Fixtures: ``policy``, ``seed``, ``world`` (booted), ``device`` (the driver, opened on the world; in
+a test marked ``fx3_hardware`` a real one), ``fx3_baseline`` (what ``--fx3-baseline`` names). A test
+that used a world has its seed and simulated time in the JUnit file, and one that failed the path of
+its trace, where ``--fx3-trace-dir`` asks for traces.
 """
 
 from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +43,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--fx3-policy",
         default="reference",
         metavar="P|FILE",
-        help="watchdog policy: preset or TOML",
+        help="policy: a preset or TOML",
     )
     group.addoption("--fx3-seed", type=int, default=SEED, metavar="N", help="seed of the world")
     group.addoption("--fx3-baseline", metavar="FILE", help="a certificate made by fx3loop verify")
@@ -73,12 +74,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Remember that a test failed, for its trace."""
-    report: pytest.TestReport = yield  # type: ignore[misc]
+    report = yield
     if report.when == "call" and report.failed:
         item.stash[_failed] = True
-    return report  # type: ignore[return-value]
+    return report
 
 
 def ours(name: str) -> Any:  # noqa: ANN401 - a module

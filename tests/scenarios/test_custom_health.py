@@ -76,9 +76,8 @@ def own(tmp_path):
 
 
 def run(*arguments):
-    """Run fx3loop; returns exit code and output."""
-    done = CliRunner().invoke(cli, list(arguments), standalone_mode=False)
-    return done
+    """Run fx3loop; returns what came of it."""
+    return CliRunner().invoke(cli, list(arguments), standalone_mode=False)
 
 
 def test_it_runs_inside_the_firmware(own):

@@ -74,7 +74,8 @@ def test_the_fixtures_give_a_world_and_its_device(project):
 def test_the_trace_of_a_failed_test_is_written(project):
     """The JUnit file says where; a test that passes leaves none."""
     code, text, folder = project(
-        "def test_bad(device):\n    device.info()\n    assert False\n\ndef test_good(device): pass\n",
+        "def test_bad(device):\n    device.info()\n    assert False\n\n"
+        "def test_good(device):\n    pass\n",
         "--fx3-trace-dir=traces",
         "--junit-xml=out.xml",
     )
