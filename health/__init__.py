@@ -5,6 +5,7 @@ It runs on the device and on the host, in worlds and on hardware; `Platform`, `W
 """
 
 from health.cascade import Recovery
+from health.contract import HealthFactory, HealthModule
 from health.errors import HealthError, PolicyError
 from health.events import Event
 from health.health import Health
@@ -20,6 +21,8 @@ __all__ = [
     "Evidence",
     "Health",
     "HealthError",
+    "HealthFactory",
+    "HealthModule",
     "Intent",
     "Level",
     "Outcome",

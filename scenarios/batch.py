@@ -8,6 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 from health import Policy
+from scenarios import custom_health
 from scenarios.judge import Row
 from scenarios.registry import find
 from scenarios.runner import run_episode
@@ -28,6 +29,7 @@ class Job:
         seed: of the world.
         faults: instead of the scenario's own, or None.
         options: the bench's knobs.
+        health: what makes the health module, see :func:`scenarios.custom_health.find`.
     """
 
     scenario: str
@@ -37,6 +39,7 @@ class Job:
     seed: int
     faults: tuple[Fault, ...] | None
     options: Options
+    health: str = ""
 
 
 def run_job(job: Job) -> Row | str:
@@ -50,6 +53,7 @@ def run_job(job: Job) -> Row | str:
             seed=job.seed,
             faults=job.faults,
             options=job.options,
+            health=custom_health.find(job.health),
         ).row
     except SimulationError as error:
         return " ".join(str(error).split())

@@ -10,6 +10,7 @@ from scenarios.host_program import Report
 from scenarios.performance import Performance
 from scenarios.scenario import Scenario
 from scenarios.supervision import Remedy
+from scenarios.witness import Life
 from sim.chip.fx3 import Reset
 from sim.faults import Fault
 from sim.options import Options
@@ -48,6 +49,8 @@ class Facts:
         said: what the scenario had to say beside that.
         trace: everything recorded.
         ended_ns: end of the run.
+        health: name of the health module; empty for the reference module.
+        lives: what each health module did with its hands, a boot each in the device.
     """
 
     scenario: Scenario
@@ -71,6 +74,8 @@ class Facts:
     said: tuple[str, ...]
     trace: Recorder = field(repr=False)
     ended_ns: int
+    health: str = ""
+    lives: tuple[Life, ...] = field(default=(), repr=False)
 
     @property
     def remedies(self) -> tuple[Remedy, ...]:

@@ -11,7 +11,7 @@ from scenarios.host_program import NOTHING
 from scenarios.station import EP0_ANSWERS
 
 WATCHDOG_LEVEL = 5
-NOT_AN_ONSET = frozenset(("watchdog_stuck", "remedy_fails"))
+NOT_AN_ONSET = frozenset(("watchdog_stuck", "remedy_fails", "remedy_refused", "tick_wrap"))
 """Faults that take a remedy away but hurt nobody by themselves."""
 HANGS = frozenset(("hang", "main_hang"))
 LASTING = HANGS | {"timer_death"}
@@ -60,6 +60,7 @@ class Row:
             is no such rule, for an incident or a run with faults.
         strict: what the strict rule found beyond it.
         said: what the scenario had to say, its PASS line last.
+        health: the health module, where it is not the reference one.
     """
 
     incident: str
@@ -88,6 +89,7 @@ class Row:
     original: str | None = None
     strict: tuple[str, ...] = ()
     said: tuple[str, ...] = ()
+    health: str = ""
 
     @property
     def is_good(self) -> bool:
@@ -196,6 +198,7 @@ def judge(facts: Facts, violations: tuple[str, ...]) -> Row:
         # Under somebody else's faults a scenario's own expectations mean nothing.
         strict=facts.performance.violations if facts.is_examined or facts.has_own_faults else (),
         said=(*facts.said, *filter(None, (facts.performance.text,))),
+        health=facts.health,
     )
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 
-from health import Level, StatusCode
+from health import Level, Outcome, StatusCode
 from health.ladders import LADDERS, field_names
+from scenarios import conduct
 from scenarios.facts import Facts
 from sim.faults import Fault
 
@@ -52,7 +53,7 @@ def caps_hold(facts: Facts) -> Iterator[str]:
     for begin_ns, end_ns in _sessions(facts):
         uses = _uses(facts, Level.STREAM, begin_ns, end_ns)
         cap = facts.policy.level_1_cap
-        if cap and uses > cap:
+        if cap and uses > cap and not facts.scenario.sets_cap:
             yield f"level 1 applied {uses} times in one session, its cap is {cap}"
     for level in (Level.EP0, Level.APPLICATION, Level.DEVICE_RESET):
         cap = facts.policy.cap(level)
@@ -105,6 +106,7 @@ RULES: tuple[Callable[[Facts], Iterator[str]], ...] = (
     caps_hold,
     legal_use_costs_nothing,
     watchdog_keeps_its_promise,
+    *conduct.RULES,
 )
 
 
@@ -123,8 +125,13 @@ def code_name(code: StatusCode | None) -> str:
 
 
 def _uses(facts: Facts, level: Level, begin_ns: int, end_ns: int) -> int:
+    refused_ns = {
+        act.at_ns for life in facts.lives for act in life.acts if act.outcome is Outcome.REFUSED
+    }
     return sum(
-        remedy.level is level and begin_ns <= remedy.at_ns < end_ns for remedy in facts.remedies
+        remedy.level is level and begin_ns <= remedy.at_ns < end_ns
+        for remedy in facts.remedies
+        if remedy.at_ns not in refused_ns
     )
 
 

@@ -5,29 +5,50 @@ from __future__ import annotations
 from scenarios.errors import not_known
 from scenarios.incidents import (
     application_wedge,
+    clock_lost,
     cold_start,
     ep0_desync,
+    impatient_host,
+    late_reader,
+    long_uptime,
     main_death,
     paused_reader,
+    port_reset_hang,
+    refused_remedy,
+    relapse,
+    restart_in_vain,
+    slow_handler,
     steady_stream,
     stop_start_wedge,
     stopfx3_hang,
+    uncapped_reader,
+    unseen_clock_loss,
 )
 from scenarios.scenario import Scenario
 from scenarios.suite import SCENARIOS as SUITE
 
-INCIDENTS: tuple[Scenario, ...] = tuple(
-    module.SCENARIO
-    for module in (
-        stop_start_wedge,
-        stopfx3_hang,
-        main_death,
-        paused_reader,
-        cold_start,
-        ep0_desync,
-        application_wedge,
-        steady_stream,
-    )
+INCIDENTS: tuple[Scenario, ...] = (
+    stop_start_wedge.SCENARIO,
+    stopfx3_hang.SCENARIO,
+    main_death.SCENARIO,
+    paused_reader.SCENARIO,
+    uncapped_reader.SCENARIO,
+    clock_lost.SCENARIO,
+    cold_start.SCENARIO,
+    ep0_desync.SCENARIO,
+    impatient_host.SCENARIO,
+    application_wedge.SCENARIO,
+    relapse.RELAPSE,
+    relapse.SECOND_WEDGE,
+    relapse.EP0_RELAPSE,
+    restart_in_vain.SCENARIO,
+    unseen_clock_loss.SCENARIO,
+    refused_remedy.SCENARIO,
+    slow_handler.SCENARIO,
+    late_reader.SCENARIO,
+    port_reset_hang.SCENARIO,
+    long_uptime.SCENARIO,
+    steady_stream.SCENARIO,
 )
 SCENARIOS: dict[str, Scenario] = {item.name: item for item in (*INCIDENTS, *SUITE)}
 

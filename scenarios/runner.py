@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from health import Policy
+from health import Health, HealthFactory, Policy
 from hw.boot import Image
 from hw.rx888 import Rx888
 from hw.trace import Recorder
@@ -18,6 +18,7 @@ from scenarios.judge import Row, judge
 from scenarios.scenario import Scenario
 from scenarios.station import Station
 from scenarios.supervision import Supervisor
+from scenarios.witness import Witness
 from sim.faults import Fault
 from sim.firmware import revision
 from sim.host.backend import get_backend
@@ -54,6 +55,7 @@ def run_episode(
     parameters: dict[str, int] | None = None,
     look_interval_ms: int = 0,
     is_strict: bool | None = None,
+    health: HealthFactory = Health,
 ) -> Episode:
     """Run a scenario in a world of its own, and what a station does after it.
 
@@ -69,6 +71,7 @@ def run_episode(
         look_interval_ms: how often the chip is looked at for a picture; 0 is never.
         is_strict: apply the strict rule and let the device show afterwards that it serves; by
             default to the real suite's scenarios without faults.
+        health: class of the health module, in whichever position.
 
     Raises:
         InputError: the scenario does not run on this firmware, or there is no such position.
@@ -87,6 +90,8 @@ def run_episode(
     if is_strict is None:
         is_strict = not armed and scenario in registry.suite()
     trace = Recorder()
+    # The witness is made before the world and asks for its time only while that runs.
+    witness = Witness(health, lambda: world.now_ns)
     with BenchWorld(
         release,
         chosen if position == "device" else NOBODY,
@@ -94,13 +99,18 @@ def run_episode(
         options=options,
         faults=armed,
         trace=trace,
+        health=witness if position == "device" else Health,
     ) as world:
         world.boot()
         uptime_us = Stream(seed, "uptime").between(*UPTIME_US)
         world.run_until(world.now_ns + uptime_us * 1_000)
         if look_interval_ms:
             Probe(world, look_interval_ms)
-        facts = _run(world, scenario, drawn, chosen, position, faults is None, is_strict, trace)
+        facts = _run(
+            world, scenario, drawn, chosen, position, faults is None, is_strict, trace, witness
+        )
+    if health is not Health:
+        facts = replace(facts, health=getattr(health, "__name__", repr(health)))
     return Episode(facts, judge(facts, oracle.check(facts)))
 
 
@@ -113,12 +123,15 @@ def _run(
     has_own_faults: bool,
     is_strict: bool,
     trace: Recorder,
+    witness: Witness,
 ) -> Facts:
     runtime = WorldRuntime(world)
     image = Image.parse(world.image)
     device = Rx888.open(get_backend(world), runtime, image=image)
     release = world.revision.name
-    supervisor = Supervisor(device, runtime, policy, image, trace) if position == "host" else None
+    supervisor = None
+    if position == "host":
+        supervisor = Supervisor(device, runtime, policy, image, trace, witness)
     examiner = Examiner(release, device, WorldLedger(world, supervisor)) if is_strict else None
     if supervisor is not None:
         station = Station(device, runtime, trace, supervisor.tell, image)
@@ -157,4 +170,5 @@ def _run(
         said=tuple(station.said),
         trace=trace,
         ended_ns=ended_ns,
+        lives=tuple(witness.lives),
     )

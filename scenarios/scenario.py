@@ -45,6 +45,10 @@ class Scenario:
         needs_world: it cannot run on a real device.
         draw: parameters for ``run``, from the seed.
         faults: what has to be injected, from the seed.
+        sets_cap: it changes the cap of level 1 itself, and judges by that.
+        answers: levels that answer it in order, under the reference policy in the reference
+            firmware, with its own faults; None says nothing.
+        answered_ms: then, from the onset to the first answer in ms, at least and at most.
     """
 
     name: str
@@ -62,3 +66,6 @@ class Scenario:
     needs_world: bool = False
     draw: Callable[[Stream], dict[str, int]] = no_parameters
     faults: Callable[[Stream], tuple[Fault, ...]] = no_faults
+    sets_cap: bool = False
+    answers: tuple[int, ...] | None = None
+    answered_ms: tuple[int, int] | None = None

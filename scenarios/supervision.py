@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from health import Event, Health, Intent, Level, Policy, StatusCode
+from health import Event, Health, HealthFactory, Intent, Level, Policy, StatusCode
 from hw.boot import Image
 from hw.platform import HostPlatform, HostSampler
 from hw.runtime import Handle, Runtime
@@ -44,6 +44,7 @@ class Supervisor:
         policy: what it decides by; level 4 is all that it has.
         image: firmware to upload.
         trace: recorder, or None.
+        health: class of the health module.
 
     Attributes:
         remedies: every remedy begun.
@@ -57,6 +58,7 @@ class Supervisor:
         policy: Policy,
         image: Image,
         trace: Recorder | None = None,
+        health: HealthFactory = Health,
     ) -> None:
         self.remedies: list[Remedy] = []
         self.is_busy = False
@@ -65,7 +67,7 @@ class Supervisor:
         self._trace = trace
         self._platform = HostPlatform(device, image, runtime, persist=self._note)
         self._sampler = HostSampler(device)
-        self._health = Health(policy, self._platform, None)
+        self._health = health(policy, self._platform, None)
         self._is_stopping = False
         self._loop: Handle[None] | None = None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
-from health import Policy
+from health import Health, HealthFactory, Policy
 from sim.board import Rx888
 from sim.firmware import Firmware, image, program_of, revision
 from sim.host.controller import HostController
@@ -31,6 +31,7 @@ class Bench(World):
         seed: see :class:`sim.kernel.World`.
         options: the bench's knobs.
         trace: recorder, or None.
+        health: class of the health module in the firmware.
 
     Attributes:
         host: controller and cable.
@@ -47,8 +48,10 @@ class Bench(World):
         seed: int,
         options: Options | None,
         trace: Recorder | None,
+        health: HealthFactory = Health,
     ) -> None:
         super().__init__(seed, trace)
+        self.health_class = health
         self.revision = revision(firmware)
         self.policy = Policy.preset(policy) if isinstance(policy, str) else policy
         self.options = options or Options()
@@ -66,7 +69,7 @@ class Bench(World):
         found = program_of(ram, entry)
         if found is None:
             return None
-        program = Firmware(found, self.policy, self.options.poll_offset_ms)
+        program = Firmware(found, self.policy, self.options.poll_offset_ms, self.health_class)
         self.programs.append(program)
         return program
 

@@ -57,6 +57,11 @@ KINDS: dict[str, tuple[str, frozenset[str]]] = {
     ),
     "watchdog_stuck": ("the hardware watchdog counts but does not reset", frozenset()),
     "remedy_fails": ("a level does nothing and reports failure", frozenset(("level",))),
+    "remedy_refused": ("a guard forbids a level, which does nothing", frozenset(("level",))),
+    "tick_wrap": (
+        "the OS tick counter passes 2**32 at at_ms, as after 49.7 days of uptime",
+        frozenset(),
+    ),
 }
 """Every kind with its meaning and the fields it takes besides ``at_ms`` and ``times``."""
 
@@ -117,7 +122,7 @@ class Fault:
         code: status that the call answers.
         seen: whether the clock generator reports the lost clock.
         until: what mends a cold start.
-        level: which remedy fails.
+        level: which remedy fails or is refused.
         cause: what an endpoint error comes from.
     """
 
@@ -161,10 +166,8 @@ class Fault:
             raise FaultError("fault delay: for_ms says how long, as in for_ms=100")
         if self.before_ms and self.before_ms <= self.at_ms:
             raise FaultError(f"fault {self.kind}: before_ms must lie after at_ms")
-        if self.kind == "remedy_fails" and not 1 <= self.level <= 4:
-            raise FaultError(
-                "fault remedy_fails: level is 1 to 4, for example remedy_fails:level=1"
-            )
+        if self.kind in ("remedy_fails", "remedy_refused") and not 1 <= self.level <= 4:
+            raise FaultError(f"fault {self.kind}: level is 1 to 4, for example {self.kind}:level=1")
 
     def _check_call(self) -> None:
         known = calls()

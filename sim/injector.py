@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sim.chip.fx3 import Program
 
 MILLISECOND_NS = 1_000_000
+TICKS_MASK = 0xFFFF_FFFF
 TRIGGERS_PER_INSTANT_MAX = 10_000
 """A loop whose sleep answers an error makes no progress; it is stopped after so many rounds."""
 
@@ -70,6 +71,7 @@ class Injector:
             "dma_error": self._dma_error,
             "endpoint_error": self._endpoint_error,
             "watchdog_stuck": self._watchdog_stuck,
+            "tick_wrap": self._trigger,
         }
         for armed in self.armed:
             if armed.fault.kind in at_a_time:
@@ -173,7 +175,9 @@ class Injector:
                 self._wrap_main(sdk, armed)
             elif fault.kind == "cold_start":
                 self._wrap_trigger(sdk, armed)
-            elif fault.kind == "remedy_fails":
+            elif fault.kind == "tick_wrap":
+                self._preset_ticks(sdk, fault)
+            elif fault.kind in ("remedy_fails", "remedy_refused"):
                 self._wrap_remedy(armed)
 
     def _wrap(self, sdk: Sdk, armed: Armed) -> None:
@@ -243,6 +247,11 @@ class Injector:
 
         sdk.thread_sleep = injected  # type: ignore[method-assign]
 
+    def _preset_ticks(self, sdk: Sdk, fault: Fault) -> None:
+        rtos = sdk.rtos
+        ticks = (fault.at_ms * MILLISECOND_NS - rtos.started_ns) // rtos.tick_ns
+        rtos.first_tick = -ticks & TICKS_MASK
+
     def _wrap_trigger(self, sdk: Sdk, armed: Armed) -> None:
         original = sdk.gpif_control_sw_input
         fault = armed.fault
@@ -260,6 +269,7 @@ class Injector:
 
     def _wrap_remedy(self, armed: Armed) -> None:
         firmware = self.world.programs[-1]
+        refused = armed.fault.kind == "remedy_refused"
         at_ns = armed.fault.at_ms * MILLISECOND_NS
         another = firmware.on_ready
 
@@ -273,7 +283,7 @@ class Injector:
                 if level != armed.fault.level or armed.spent or self.world.now_ns < at_ns:
                     return original(level, status)
                 self._trigger(armed)
-                return Outcome.FAILED
+                return Outcome.REFUSED if refused else Outcome.FAILED
 
             platform.apply = injected  # type: ignore[method-assign]
 

@@ -95,6 +95,7 @@ class Rtos:
         self.started_ns = world.now_ns
         self.dead = False
         self.ticking = True
+        self.first_tick = 0
         self.threads: list[Thread] = []
         self.running: Thread | None = None
         self.interrupt_work: Callable[[], None] | None = None
@@ -131,7 +132,8 @@ class Rtos:
 
     def time_ticks(self) -> int:
         """Ticks since the kernel started, 32 bits."""
-        return (self.world._now - self.started_ns) // self.tick_ns & 0xFFFF_FFFF
+        elapsed = (self.world._now - self.started_ns) // self.tick_ns
+        return self.first_tick + elapsed & 0xFFFF_FFFF
 
     def tick_after_ns(self, ticks: int) -> int:
         """Time of the tick that ends a wait of ``ticks`` begun now."""

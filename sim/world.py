@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from health import Policy
+from health import Health, HealthFactory, Policy
 from sim.bench import Bench
 from sim.chip.bootrom import RAM_BASE
 from sim.errors import SimulationError
@@ -29,6 +29,7 @@ class BenchWorld(Bench):
         options: the bench's knobs.
         faults: what goes wrong.
         trace: recorder, or None.
+        health: class of the health module in the firmware; a user's own may be judged here.
 
     Attributes:
         injector: the armed faults, with what each has done.
@@ -43,8 +44,9 @@ class BenchWorld(Bench):
         options: Options | None = None,
         faults: Iterable[Fault] = (),
         trace: Recorder | None = None,
+        health: HealthFactory = Health,
     ) -> None:
-        super().__init__(firmware, policy, seed, options, trace)
+        super().__init__(firmware, policy, seed, options, trace, health)
         self.injector = self._arm(tuple(faults))
 
     def _arm(self, faults: tuple[Fault, ...]) -> Injector | None:

@@ -19,6 +19,7 @@ WORLD_ONLY = {
     "position": ("--position", "supervising a device is another command's affair"),
     "faults": ("--fault", "nothing can be injected into a device"),
     "options": ("--option", "a device has no knobs"),
+    "health": ("--health", "a device brings its firmware's own"),
     "jobs": ("--jobs", "there is one device"),
     "trace": ("--trace", "a device records nothing"),
     "plot": ("--plot", "a device records nothing"),
@@ -53,6 +54,9 @@ def _complete(
 @click.option(
     "--fault", "faults", multiple=True, metavar="SPEC", help="Instead of the scenario's own."
 )
+@click.option(
+    "--health", default="", metavar="FILE:CLASS|NAME", help="A health module of your own."
+)
 @click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help="A bench knob.")
 @click.option("--expected", metavar="FILE|none", help="Known failures, instead of the built-in.")
 @click.option(
@@ -83,6 +87,7 @@ def command(
     seed: int,
     faults: tuple[str, ...],
     options: tuple[str, ...],
+    health: str,
     expected: str | None,
     jobs: int,
     junit: Path | None,
@@ -125,7 +130,13 @@ def command(
         raise click.UsageError("--trace and --plot are for one NAME")
     if as_json and tap == STANDARD_OUTPUT:
         raise click.UsageError("--json and --tap both want standard output; give --tap a file")
-    from scenarios import expected as known_failures, option_text, registry, selection
+    from scenarios import (
+        custom_health,
+        expected as known_failures,
+        option_text,
+        registry,
+        selection,
+    )
     from scenarios.cli import inputs, output, results_text
     from scenarios.cli.running import Bench, Device, run_device, run_one, run_worlds
     from scenarios.results import is_failure
@@ -143,7 +154,9 @@ def command(
         faults=tuple(Fault.parse(text) for text in faults) or None,
         options=option_text.parse(options),
         jobs=jobs,
+        health=health,
     )
+    custom_health.find(health)
     if expected == "none" or faults:
         expectations = known_failures.Expectations()
     else:

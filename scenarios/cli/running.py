@@ -10,6 +10,7 @@ from health import Policy
 from hw.boot import Image
 from hw.bus import Selector
 from hw.guard import Authority
+from scenarios import custom_health
 from scenarios.batch import Job, run_jobs
 from scenarios.cli import inputs, output
 from scenarios.expected import Expectations
@@ -37,6 +38,7 @@ class Bench:
         faults: instead of each scenario's own, or None.
         options: the bench's knobs.
         jobs: processes.
+        health: what makes the health module; empty for the reference one.
     """
 
     policy: Policy
@@ -45,6 +47,7 @@ class Bench:
     faults: tuple[Fault, ...] | None
     options: Options
     jobs: int
+    health: str = ""
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,7 @@ def run_one(
         seed=bench.seed,
         faults=bench.faults,
         options=bench.options,
+        health=custom_health.find(bench.health),
         look_interval_ms=LOOK_INTERVAL_MS if trace or plot else 0,
     )
     if trace is not None:
@@ -122,6 +126,7 @@ def run_worlds(chosen: Sequence[Chosen], bench: Bench, expectations: Expectation
             bench.seed,
             bench.faults,
             bench.options,
+            bench.health,
         )
         for item in able
     ]

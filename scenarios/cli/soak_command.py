@@ -24,6 +24,7 @@ TO_STANDARD_OUTPUT = Path("-")
 WORLD_ONLY = {
     "policy": ("--policy", "a device runs its firmware's own"),
     "options": ("--option", "a device has no knobs"),
+    "health": ("--health", "a device brings its firmware's own"),
 }
 """Options that a real device cannot have, and why."""
 
@@ -62,6 +63,9 @@ WORLD_ONLY = {
 @click.option(
     "--policy", default="reference", show_default=True, metavar="P|FILE", help="Preset or TOML."
 )
+@click.option(
+    "--health", default="", metavar="FILE:CLASS|NAME", help="A health module of your own."
+)
 @click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help="A bench knob.")
 @click.option(
     "--json",
@@ -90,6 +94,7 @@ def command(
     reload_interval: int,
     firmware: str,
     policy: str,
+    health: str,
     options: tuple[str, ...],
     json_file: Path | None,
     journal_file: Path | None,
@@ -112,7 +117,7 @@ def command(
     with 0 when everything passed, with 1 when a scenario failed by the original or by the strict
     rule, a health check failed or the run was aborted, and with 130 after Ctrl-C.
     """
-    from scenarios import option_text
+    from scenarios import custom_health, option_text
     from scenarios.cli import inputs, output
     from scenarios.cli.running import DEVICE_FIRMWARE, Device
     from scenarios.on_device import ON_DEVICE
@@ -126,6 +131,7 @@ def command(
     firmware_image = inputs.image(image)
     refuse_other_target(context, WORLD_ONLY, has_world_image=False)
     chosen = inputs.policy(policy)
+    module = custom_health.find(health)
     knobs = option_text.parse(options)
     is_real = target == USB
     if is_real and not is_given(context, "firmware"):
@@ -158,7 +164,14 @@ def command(
                 reloads=reload_interval > 0,
             )
         else:
-            place = SoakBench(plan.table, plan.firmware, chosen, seed=plan.seed, options=knobs)
+            place = SoakBench(
+                plan.table,
+                plan.firmware,
+                chosen,
+                seed=plan.seed,
+                options=knobs,
+                health=module,
+            )
         with place, Interrupt() as interrupt, Bar() as bar:
             harness = Harness(
                 plan,

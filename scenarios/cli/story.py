@@ -15,6 +15,7 @@ def print_story(row: Row) -> None:
         "scenario": f"{row.scenario}: {fault(row)}",
         "firmware": row.firmware,
         "policy": f"{row.policy}, position {row.position}",
+        "health": row.health,
         "seed": str(row.seed),
         "faults": ", ".join(row.injected) or "none injected",
         "manner": row.manner or "no thread hangs",

@@ -48,4 +48,6 @@ SCENARIO = Scenario(
         Fault("dma_error", at_ms=FAULT_MS),
         Fault("remedy_fails", level=1, times=0),
     ),
+    answers=(1, 3),
+    answered_ms=(299, 402),
 )

@@ -46,4 +46,6 @@ SCENARIO = Scenario(
     firmware="fw-2.3",
     rate_hz=RATE_HZ,
     faults=lambda random: (Fault("cold_start", until="reset"),),
+    answers=(1, 3, 4),
+    answered_ms=(499, 602),
 )

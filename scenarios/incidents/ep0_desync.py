@@ -48,4 +48,6 @@ SCENARIO = Scenario(
     rate_hz=RATE_HZ,
     needs_world=True,
     faults=lambda random: (Fault("ep0_desync", at_ms=FAULT_MS),),
+    answers=(2,),
+    answered_ms=(0, 2_000),
 )

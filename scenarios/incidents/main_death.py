@@ -61,4 +61,5 @@ SCENARIO = Scenario(
     firmwares=("fw-2.3", "reference"),
     rate_hz=RATE_HZ,
     draw=draw,
+    answers=(5,),
 )

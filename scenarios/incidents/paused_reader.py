@@ -53,4 +53,6 @@ SCENARIO = Scenario(
     firmware="fw-2.3",
     rate_hz=RATE_HZ,
     is_legal=True,
+    answers=(1,) * 5,
+    answered_ms=(299, 402),
 )

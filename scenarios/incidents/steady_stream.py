@@ -44,4 +44,5 @@ SCENARIO = Scenario(
     firmware="fw-2.3",
     rate_hz=RATE_HZ,
     is_legal=True,
+    answers=(),
 )

@@ -62,4 +62,5 @@ SCENARIO = Scenario(
     title="stop-start wedge",
     firmware="original",
     rate_hz=RATE_HZ,
+    answers=(),
 )

@@ -76,6 +76,8 @@ SCENARIO = Scenario(
     firmware="fw-2.2",
     rate_hz=RATE_HZ,
     faults=lambda random: (hang(random, "blocked"),),
+    answers=(4,),
+    answered_ms=(1_999, 2_101),
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from health import Health, Status
+from health import Health, HealthModule, Platform, Policy, Status, Watchdog
 from hw.boot import Image
 from hw.rx888 import Rx888
 from scenarios.lab.cells import BUSY_HOST, COLD_STARTS, DESYNC, STREAM, WHOLE_DEVICE, Cell, phases
@@ -13,12 +13,9 @@ from scenarios.lab.histories import HISTORIES
 from scenarios.lab.matrix import Place
 from scenarios.performance import perform
 from scenarios.station import Station
-from sim.chip.fx3 import Program
 from sim.faults import Fault
-from sim.firmware import Firmware
 from sim.host.backend import get_backend
 from sim.host.runtime import WorldRuntime
-from sim.sdk import Sdk
 from sim.world import BenchWorld
 
 PLAIN = (int, str, bytes, bytearray, type(None))
@@ -45,13 +42,14 @@ class Watched:
         evaluations: how often it was asked by the main loop.
     """
 
-    def __init__(self, health: Health) -> None:
+    def __init__(self, health: HealthModule) -> None:
         self._health = health
+        self.init = health.init
+        self.record_event = health.record_event
+        self.recover = health.recover
+        self.main_heartbeat = health.main_heartbeat
         self.changes: list[str] = []
         self.evaluations = 0
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the module has
-        return getattr(self._health, name)
 
     def evaluate(self) -> Status:
         """Evaluate, and note any change of state and any second answer that differs."""
@@ -75,20 +73,14 @@ def _changes(place: Place, cell: Cell) -> Iterator[str]:
     phase = phases(cell, place.firmware, place.policy, place.seed, 0)[0]
     watched: list[Watched] = []
 
-    def watch(program: Program, sdk: Sdk) -> None:
-        del sdk
-        assert isinstance(program, Firmware)
-        firmware = program
-
-        def install() -> None:
-            watched.append(Watched(firmware.health))
-            firmware.health = watched[-1]  # type: ignore[assignment]
-
-        firmware.on_ready = install
+    def watch(policy: Policy, platform: Platform, watchdog: Watchdog | None) -> Watched:
+        watched.append(Watched(Health(policy, platform, watchdog)))
+        return watched[-1]
 
     faults = (cell.at(phase.at_ms),)
-    with BenchWorld(place.firmware, place.policy, seed=phase.seed, faults=faults) as world:
-        world.chip.on_boot.append(watch)
+    with BenchWorld(
+        place.firmware, place.policy, seed=phase.seed, faults=faults, health=watch
+    ) as world:
         world.boot()
         runtime = WorldRuntime(world)
         device = Rx888.open(get_backend(world), runtime, image=Image.parse(world.image))

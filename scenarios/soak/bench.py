@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from health import Policy
+from health import Health, HealthFactory, Policy
 from hw.boot import Image
 from hw.rx888 import Rx888
 from scenarios.contract import Examiner, WorldLedger
@@ -23,6 +23,7 @@ class SoakBench(DevicePlace):
         policy: of the health module inside the firmware.
         seed: of the world.
         options: the bench's knobs.
+        health: class of the health module in the firmware.
 
     Raises:
         InputError: a scenario is not known, or does not run on this firmware.
@@ -36,9 +37,10 @@ class SoakBench(DevicePlace):
         *,
         seed: int = 0,
         options: Options | None = None,
+        health: HealthFactory = Health,
     ) -> None:
         cast = cast_of(table, firmware)
-        self.world = BenchWorld(firmware, policy, seed=seed, options=options)
+        self.world = BenchWorld(firmware, policy, seed=seed, options=options, health=health)
         self.world.boot()
         runtime = WorldRuntime(self.world)
         device = Rx888.open(get_backend(self.world), runtime, clear_halt=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from health import Event, Health
+from health import Event
 from hw.protocol import (
     BOS_DESCRIPTOR,
     CONFIGURATION_DESCRIPTOR_FS,
@@ -86,7 +86,7 @@ class Firmware(FirmwareState):
         self.platform = DevicePlatform(self, self.streaming, self.clock)
         self.sampler = DeviceSampler(self, self.streaming, self.clock)
         self.vendor = VendorRequests(self, self.streaming, self.clock, self.front_end)
-        self.health = Health(self.policy, self.platform, DeviceWatchdog(self))
+        self.health = self.health_class(self.policy, self.platform, DeviceWatchdog(self))
         self.health.init()
         if self.on_ready is not None:
             self.on_ready()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from health import Event, Health, Policy
+from health import Event, Health, HealthFactory, HealthModule, Policy
 from hw.protocol import HARDWARE_UNKNOWN
 from sim.firmware.console import PIB_NOTICE
 from sim.latest import Latest
@@ -28,6 +28,8 @@ class FirmwareState:
     Args:
         revision: what this release does differently.
         policy: the health module's thresholds, caps and levels.
+        poll_offset_ms: phase of the main loop against the pet timer.
+        health_class: makes the health module.
 
     Attributes:
         health: the same module that supervises a device from the host.
@@ -44,15 +46,22 @@ class FirmwareState:
     """
 
     sdk: Sdk
-    health: Health
+    health: HealthModule
     front_end: FrontEndDriver
     console: Console
     narrator: StreamNarrator
 
-    def __init__(self, revision: Revision, policy: Policy, poll_offset_ms: int = 0) -> None:
+    def __init__(
+        self,
+        revision: Revision,
+        policy: Policy,
+        poll_offset_ms: int = 0,
+        health_class: HealthFactory = Health,
+    ) -> None:
         self.revision = revision
         self.trace: Recorder | None = None
         self.policy = policy
+        self.health_class = health_class
         self.poll_offset_ms = poll_offset_ms
         self.name = revision.name
         self.table: GpifTable = revision.table

@@ -36,7 +36,8 @@ class OsCalls(SdkBase):
     def get_time(self) -> int:
         """CyU3PGetTime: ticks since the kernel started, 32 bits."""
         rtos = self.rtos
-        return (rtos.world._now - rtos.started_ns) // rtos.tick_ns & 0xFFFF_FFFF
+        elapsed = (rtos.world._now - rtos.started_ns) // rtos.tick_ns
+        return rtos.first_tick + elapsed & 0xFFFF_FFFF
 
     def queue_create(self, handle: Hashable, capacity: int) -> int:
         """CyU3PQueueCreate of one-word messages."""

@@ -20,9 +20,9 @@ STEPS = [step for parameter in CASES for step in parameter.values[0]["steps"]]
 
 
 class Player:
-    """A platform that does what the steps say."""
+    """A platform that does what the steps say, to any health module."""
 
-    def __init__(self, case):
+    def __init__(self, case, health_class=Health):
         self.now = 0
         self.pending = []
         self.step = {}
@@ -34,7 +34,7 @@ class Player:
             name: bool(value) if kinds[name] == "bool" else value
             for name, value in case["policy"].items()
         }
-        self.health = Health(Policy(name="vector", **values), self, self)
+        self.health = health_class(Policy(name="vector", **values), self, self)
 
     def now_ms(self):
         seen_ms = self.now

@@ -340,6 +340,26 @@ def test_an_endpoint_error_fails_reads_from_its_time_on():
         assert len(triggered(world)[0]) == 1
 
 
+def test_remedy_refused_does_nothing_and_says_refused():
+    """A guard's no: the level is asked for and not applied, and the module does not climb."""
+    with faulty("remedy_refused:level=1,times=2", policy="level-1-4-5") as world:
+        outcomes = [
+            world.firmware.platform.apply(Level.STREAM, world.firmware.health.evaluate())
+            for _ in range(2)
+        ]
+        assert outcomes == [Outcome.REFUSED, Outcome.REFUSED]
+        assert not world.firmware.remedies_applied
+
+
+@pytest.mark.parametrize("offset_ms", [-1, 0, 1])
+def test_tick_wrap_passes_zero_at_its_time(offset_ms):
+    """The OS tick is 2**32 - 1 one ms before, 0 at the time, and 1 after it."""
+    with faulty("tick_wrap:at_ms=9000") as world:
+        world.run_until((9_000 + offset_ms) * 1_000_000)
+        assert world.firmware.sdk.get_time() == offset_ms % 2**32
+        assert len(world.injector.armed[0].triggered_ns) == (offset_ms >= 0)
+
+
 def test_every_kind_has_a_test_that_triggers_it():
     """A kind that is added to the catalogue needs a behaviour above."""
     tested = "".join(name for name in globals() if name.startswith("test_"))

@@ -1,0 +1,69 @@
+"""The main thread is held up right where it reads the clock, while handlers come and go.
+
+The firmware's EP0 watchdog reads a flag, then the clock, then the time of entry, in a thread that
+every other one preempts. Held up in between, it compares the times of two different calls: a
+healthy handler looks as old as the delay. Here the delay is 2.5 s, longer than the limit, and in it
+one handler ends and another request is served.
+
+Source: health.c of firmware 2.3 (the order of its reads); ThreadX preemption; the delay is
+injected.
+"""
+
+from __future__ import annotations
+
+from hw.errors import DeviceTimeoutError
+from scenarios.scenario import Scenario
+from scenarios.station import MILLISECOND_NS, Station
+from sim.faults import Fault
+
+RATE_HZ = 64_000_000
+HANG_AT_MS = 7_000
+HANG_MS = 900
+DELAY_AT_MS = 7_200
+"""While the handler is in progress. Of the clock's reads in a pass the sample's is the first, that
+of evaluate the second."""
+DELAY_MS = 2_500
+"""Over the limit of 2000 ms; below the 4300 ms that the watchdog lets a main thread stall."""
+
+
+def late_reader(station: Station) -> None:
+    """Stream; hang the handler for 0.9 s while the main thread is about to be held up; stream on.
+
+    Args:
+        station: where it runs.
+
+    Raises:
+        Trouble: the stream stopped.
+        DeviceError: a request failed, or the device left the bus.
+    """
+    station.begin("sets the clock")
+    station.set_clock(RATE_HZ)
+    station.begin("streams")
+    reader = station.read_on()
+    station.start()
+    station.watch(reader, HANG_AT_MS - station.runtime.now_ns() // MILLISECOND_NS)
+    station.begin("a slow handler")
+    try:
+        station.device.hang_handler(HANG_MS)
+    except DeviceTimeoutError:
+        station.strictly(False, f"no answer after {HANG_MS} ms")
+    station.watch(reader, DELAY_MS + 2_000)
+    station.read_no_more()
+    station.stop()
+
+
+SCENARIO = Scenario(
+    name="late_reader",
+    run=late_reader,
+    summary="the main thread is held up while it reads the clock: ages of two calls must not mix",
+    group="incidents",
+    title="main thread held up for 2.5 s",
+    firmware="reference",
+    firmwares=("fw-2.3", "reference"),
+    rate_hz=RATE_HZ,
+    needs_world=True,
+    faults=lambda random: (
+        Fault("delay", at_ms=DELAY_AT_MS, call="get_time", thread="main", nth=2, for_ms=DELAY_MS),
+    ),
+    answers=(),
+)
