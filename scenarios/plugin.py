@@ -1,9 +1,9 @@
 """The pytest plugin: a simulated bench, or a real device, as fixtures of any project's tests.
 
 It is loaded by every pytest run of an environment that has fx3loop installed, so nothing of ours is
-imported until a fixture is asked for. For the same reason the wheel installs this file a second
-time as ``fx3loop_pytest``, which is what pytest loads: importing ``scenarios`` at start would take
-that name away from a project that has a folder of its own called so.
+imported until a fixture is asked for. For the same reason it is installed as ``fx3loop_pytest``
+(pyproject.toml), which is what pytest loads: importing ``scenarios`` at start would take that name
+away from a project that has a folder of its own called so.
 
 Fixtures: ``policy``, ``seed``, ``world`` (booted), ``device`` (the driver, opened on the world; in
 a test marked ``fx3_hardware`` a real one), ``fx3_baseline`` (what ``--fx3-baseline`` names). A test

@@ -96,6 +96,7 @@ class Rtos:
         self.dead = False
         self.ticking = True
         self.first_tick = 0
+        """What the tick counter showed at the start: 0, or what a fault presets."""
         self.threads: list[Thread] = []
         self.running: Thread | None = None
         self.interrupt_work: Callable[[], None] | None = None
