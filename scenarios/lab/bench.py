@@ -12,6 +12,7 @@ from scenarios.errors import InputError
 from sim.chip.watchdog import CLOCK_HZ, COUNTS_PER_MS
 from sim.firmware.revisions import Revision, revision
 from sim.options import Options
+from sim.si5351 import PARAMETER_REGISTERS, REGISTER_OUTPUT_DISABLE
 
 PET_NS = 100_000
 """CyU3PSysWatchDogClear busy-waits so long in the timer thread, before any other thread runs
@@ -22,10 +23,11 @@ RATE_HZ = 64_000_000
 """Sample rate of the streams that the lab breaks."""
 BUFFER_NS = BUFFER_SAMPLES * 1_000_000_000 // RATE_HZ
 TICK_NS = 1_000_000
-CLOCK_READS = 2
-"""The sampler reads CLK0's control register and the PLL's lock bit."""
-READ_BYTES = 4
-"""Two addresses, the register's number and its value (I2C, a read with a restart)."""
+CLOCK_READ_BYTES = (REGISTER_OUTPUT_DISABLE + 1, 1, PARAMETER_REGISTERS)
+"""What the sampler reads of the clock generator: its status up to the output enable, CLK0's
+control register, the parameters of its divider (AN619)."""
+WIRE_BYTES = 3
+"""Beside the data: two addresses and the register's number (I2C, a read with a restart)."""
 
 EXAMPLE = "watchdog_clock_ppm = 500"
 
@@ -62,7 +64,15 @@ class LabBench:
         if not self.revision.samples_clock:
             return 0
         options = self.options
-        return CLOCK_READS * (READ_BYTES * options.i2c_byte_ns + options.i2c_conditions_ns)
+        once_ns = options.i2c_conditions_ns + options.i2c_read_driver_ns
+        return sum(
+            once_ns + (count + WIRE_BYTES) * options.i2c_byte_ns for count in CLOCK_READ_BYTES
+        )
+
+    @property
+    def look_ticks(self) -> int:
+        """How many ticks later than usual the poll after one that read the clock comes."""
+        return self.look_ns // self.tick_ns
 
     def watchdog_ns(self, policy: Policy) -> int:
         """Return the watchdog's real period in ns: 33 counts a ms of a clock near 32 kHz."""

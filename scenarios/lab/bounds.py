@@ -20,6 +20,8 @@ RING_FREE_MIN = RING_BUFFERS - 2
 """While the host reads everything, at most one buffer waits and one is being filled."""
 SLOWEST_FIRST_BUFFER_NS = 8_192_000
 """8192 samples at 1 MS/s, the slowest that the converter samples (LTC2208 data sheet)."""
+START_TICKS = 1
+"""START works for less than a tick before it sets the trigger."""
 LEVEL_1_TICKS = 2
 """Level 1 sleeps to the next tick and acts in it (RunApplication.c: 1 to 2 ms)."""
 
@@ -92,12 +94,14 @@ def bounds(policy: Policy, bench: LabBench) -> dict[Condition, Bound]:
     """Return what *policy* does about every condition on *bench*.
 
     Raises:
-        InputError: a poll of this bench may last longer than its tick, so nothing here holds.
+        InputError: reading the clock ends so near to a tick that a pet decides where the next poll
+            lies; no closed form holds there.
     """
-    if bench.look_ns + bench.pet_ns(policy) >= bench.tick_ns:
+    if (bench.look_ns + bench.pet_ns(policy)) // bench.tick_ns != bench.look_ticks:
         raise InputError(
-            f"i2c_byte_ns = {bench.options.i2c_byte_ns}: a poll that reads the clock generator "
-            f"would outlast its tick, and no closed form holds; a right value is 22500"
+            f"i2c_byte_ns = {bench.options.i2c_byte_ns}: reading the clock generator takes "
+            f"{bench.look_ns} ns, which ends within a pet of a tick, and no closed form holds "
+            f"there; a right value is 22500"
         )
     return {
         Condition.MAIN_DEATH: _main_death(policy, bench),
@@ -231,19 +235,38 @@ def _handler(
 # ---------------------------------------------------------------- level 1
 
 
-def _polls_until(limit_ms: int, policy: Policy) -> int:
-    """Return how many polls after the last move a stream is *limit_ms* old."""
-    return -(-limit_ms // policy.poll_interval_ms)
+def still_ticks(limit_ms: int, policy: Policy, bench: LabBench) -> int:
+    """Return how long after the poll that saw the last move a poll finds *limit_ms* reached.
+
+    Every poll but that one reads the clock, and puts the next one off by whole ticks.
+    """
+    interval = policy.poll_interval_ms
+    more = max(limit_ms - interval, 0)
+    slow = interval + bench.look_ticks
+    return interval + -(-more // slow) * slow
 
 
 def _frozen(policy: Policy, bench: LabBench, limit_ms: int) -> Interval:
     """Return the latency from the last buffer of a stream that a sample saw moving."""
-    polls = _polls_until(limit_ms, policy)
-    poll_ns = policy.poll_interval_ms * bench.tick_ns
+    still = still_ticks(limit_ms, policy, bench)
     pet_ns = bench.pet_ns(policy)
     return Interval(
-        polls * poll_ns + bench.look_ns - pet_ns, (polls + 1) * poll_ns + bench.look_ns + pet_ns
+        still * bench.tick_ns + bench.look_ns - pet_ns,
+        (still + policy.poll_interval_ms) * bench.tick_ns + bench.look_ns + pet_ns,
     )
+
+
+def cold_age_ticks(first: int, policy: Policy, bench: LabBench) -> int:
+    """Return how old a cold start is when it is found.
+
+    Args:
+        first: its age in ticks at the first poll after START; each poll from then on reads the
+            clock, and puts the next one off.
+        policy: the policy.
+        bench: what it runs on.
+    """
+    slow = policy.poll_interval_ms + bench.look_ticks
+    return first + max(-(-(policy.cold_start_ms - first) // slow), 0) * slow
 
 
 def _stream_stall(policy: Policy, bench: LabBench) -> Bound:
@@ -302,12 +325,15 @@ def _cold_start(policy: Policy, bench: LabBench) -> Bound:
         why = f"firmware {bench.revision.name} does not tell that the clock runs"
         return Bound(condition, None, unseen=why)
     tick_ns = bench.tick_ns
-    low_ns = (limit_ms - 1) * tick_ns + bench.look_ns + 1
-    high_ns = (limit_ms + policy.poll_interval_ms - 1) * tick_ns
+    ages = [cold_age_ticks(first, policy, bench) for first in range(1, policy.poll_interval_ms + 1)]
+    low_ns = (min(ages) - 1) * tick_ns + bench.look_ns + 1
+    high_ns = max(ages) * tick_ns
     return Bound(
         condition,
         ladder[0],
         Interval(low_ns, high_ns + bench.look_ns + bench.pet_ns(policy)),
+        START_TICKS * tick_ns if bench.look_ticks else 0,
+        "a START in progress moves the first poll" if bench.look_ticks else "",
         remedy=_level_1(bench) if ladder[0] == Level.STREAM else None,
         ladder=ladder,
         settle_ns=_settle_ns(policy, bench, limit_ms),
@@ -338,5 +364,4 @@ def _settle_ns(policy: Policy, bench: LabBench, limit_ms: int) -> int:
 
     The next poll comes one interval after the remedy's last tick, so whole polls count from there.
     """
-    polls = max(_polls_until(policy.settle_ms, policy), _polls_until(limit_ms, policy))
-    return polls * policy.poll_interval_ms * bench.tick_ns
+    return still_ticks(max(policy.settle_ms, limit_ms), policy, bench) * bench.tick_ns

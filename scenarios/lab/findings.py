@@ -61,7 +61,7 @@ def findings(
     """
     timeout_ms = policy.host_control_timeout_ms if host_timeout_ms is None else host_timeout_ms
     found = [
-        *_stream(policy),
+        *_stream(policy, bench),
         *_polls(policy),
         *_host(policy, timeout_ms),
         *_spin(policy),
@@ -74,14 +74,13 @@ def findings(
     return tuple(sorted(found, key=lambda finding: order.index(finding.severity)))
 
 
-def _stream(policy: Policy) -> Iterator[Finding]:
+def _stream(policy: Policy, bench: LabBench) -> Iterator[Finding]:
     if not policy.stream_stall_ms or not policy.ladder(StatusCode.STREAM_STALL):
         return
     if policy.level_1_cap:
-        interval_ms = policy.poll_interval_ms
-        polls = -(-policy.stream_stall_ms // interval_ms)
-        # After each remedy the polls begin again at its last tick.
-        again_ms = (polls + 1) * interval_ms + LEVEL_1_TICKS - 1
+        # After each remedy the polls begin again at its last tick, and the first sees a full ring.
+        again_ms = policy.poll_interval_ms + LEVEL_1_TICKS - 1 + bench.look_ticks
+        again_ms += forms.still_ticks(policy.stream_stall_ms, policy, bench)
         spent_ms = again_ms * policy.level_1_cap
         yield Finding(
             Severity.NOTE,

@@ -18,6 +18,10 @@ is never earlier for a later onset:
 - stall, DMA error: buffers that the earlier onset let pass, the later one lets pass too, so the
   last sample that saw the stream move is the same or a later one.
 
+One case needs care. Where a poll that reads the clock outlasts its tick, the polls after START move,
+and a poll that START itself held up moves them once more. Onsets for which a poll falls into START
+(a fraction of a ms) are therefore a stretch of their own, which is never merged with its neighbours.
+
 So a stretch is one result: the latency falls by a nanosecond for each nanosecond of onset, and its
 extremes lie at its ends. Both ends are run. Where their decisions differ the stretch is halved, and
 only while it can still hold something better or worse than what was found.
@@ -34,7 +38,14 @@ from itertools import pairwise
 from health import Policy
 from scenarios.errors import InputError
 from scenarios.lab.bench import BUFFER_NS, LabBench
-from scenarios.lab.bounds import RING_BUFFERS, RING_FREE_MIN, Bound, Condition, bounds
+from scenarios.lab.bounds import (
+    RING_BUFFERS,
+    RING_FREE_MIN,
+    Bound,
+    Condition,
+    bounds,
+    cold_age_ticks,
+)
 from scenarios.lab.strikes import Answer, first_tick, run
 from sim.errors import SimulationError
 
@@ -236,7 +247,7 @@ class _Searcher:
         assert bound.detection is not None
         self.horizon_ns = bound.detection.high_ns + part.start_ns + AFTER_NS
         self.resolution_ns = 0
-        if part.condition in STREAM_CONDITIONS:
+        if part.condition in STREAM_CONDITIONS or self._is_moved_by_start():
             self.resolution_ns = STREAM_RESOLUTION_NS
         self.base = first_tick(part.policy, part.bench)
         self.runs = 0
@@ -286,6 +297,8 @@ class _Searcher:
                 return poll * self.tick_ns + (pet_ns + 1 if pet_ns else 0)
             case Condition.USB_SPIN:
                 return poll * self.tick_ns + pet_ns + 1
+            case Condition.COLD_START if self._is_moved_by_start():
+                return poll * self.tick_ns + pet_ns + 1
             case Condition.EP0_BLOCKED | Condition.USB_EVENT_BLOCKED | Condition.COLD_START:
                 tick = poll + -self._limit_ms() % self.policy.poll_interval_ms + 1
                 return tick * self.tick_ns - part.start_ns
@@ -302,6 +315,26 @@ class _Searcher:
                 yield next_ns - RING_FREE_MIN * BUFFER_NS + pet_ns
             case Condition.DMA_ERROR:
                 yield poll * self.tick_ns + BUFFER_NS + pet_ns
+            case Condition.COLD_START if self._is_moved_by_start():
+                yield from self._cold_cuts_ns(poll)
+
+    def _is_moved_by_start(self) -> bool:
+        """Return whether the first poll after START moves those that follow."""
+        return self.part.condition is Condition.COLD_START and self.part.bench.look_ticks > 0
+
+    def _cold_cuts_ns(self, poll: int) -> Iterator[int]:
+        """Yield the ends of START's own ticks with which another poll decides."""
+        part = self.part
+        interval = self.policy.poll_interval_ms
+        decided = 0
+        for first in range(interval, 0, -1):
+            tick = poll + interval - first
+            deciding = tick + cold_age_ticks(first, self.policy, part.bench)
+            if deciding != decided:
+                yield tick * self.tick_ns - part.start_ns
+                decided = deciding
+        # A poll that comes while START works waits for it, and sees it at once.
+        yield (poll + interval) * self.tick_ns - part.start_ns
 
     def _limit_ms(self) -> int:
         return {

@@ -93,10 +93,17 @@ def test_clocks_that_are_off_stretch_their_own_terms_alone():
     assert detection.high_ns == period_ns + 3_000 * 1_040_000 - PET_NS - 1
 
 
-def test_a_poll_that_outlasts_its_tick_has_no_closed_form():
-    """The grid of polls would move with each of them."""
-    with pytest.raises(InputError, match=r"i2c_byte_ns = 200000.*22500"):
-        bounds(REFERENCE, LabBench.of("reference", Options(i2c_byte_ns=200_000)))
+def test_a_poll_that_ends_within_a_pet_of_a_tick_has_no_closed_form():
+    """Whether the next poll is put off would depend on the pets before it."""
+    with pytest.raises(InputError, match=r"i2c_byte_ns = 13000.*22500"):
+        bounds(REFERENCE, LabBench.of("reference", Options(i2c_byte_ns=13_000)))
+
+
+def test_looks_at_the_clock_put_polls_off():
+    """A look of 1.1 ms moves the next poll by a tick: 100, 201, 302 ms instead of 300."""
+    assert LATEST.look_ns == 1_125_000
+    assert forms.still_ticks(300, REFERENCE, LATEST) == 302
+    assert forms.still_ticks(300, SHIPPED, FW_2_3) == 300
 
 
 # ---------------------------------------------------------------- stalls that level 5 survives

@@ -60,9 +60,11 @@ def test_merged_onsets_are_what_each_would_be_alone(condition):
         for answer in answers:
             assert answer.latency_ns >= found.best.latency_ns - slack_ns
             assert answer.latency_ns <= found.worst.latency_ns + slack_ns
-        decided = [answer.at_ns for answer in answers]
+        # The last of a cell's onsets may let a poll fall into START: a stretch of its own.
+        held_up_ns = part.start_ns + LATEST.pet_ns(SMALL)
+        decided = [item.at_ns for item in answers if item.onset_ns < ends[-1] - held_up_ns]
         assert decided == sorted(decided)
-        if condition is not Condition.STREAM_STALL:
+        if condition not in (Condition.STREAM_STALL, Condition.COLD_START):
             assert len({answer.decision for answer in answers}) == 1
 
 
