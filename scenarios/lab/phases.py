@@ -18,9 +18,9 @@ is never earlier for a later onset:
 - stall, DMA error: buffers that the earlier onset let pass, the later one lets pass too, so the
   last sample that saw the stream move is the same or a later one.
 
-One case needs care. Where a poll that reads the clock outlasts its tick, the polls after START move,
-and a poll that START itself held up moves them once more. Onsets for which a poll falls into START
-(a fraction of a ms) are therefore a stretch of their own, which is never merged with its neighbours.
+One case needs care. Where reading the clock outlasts a tick, the polls after START move, and a poll
+that START itself held up moves them once more. Onsets that let a poll fall into START, a fraction
+of a ms, are therefore a stretch of their own and never merged with their neighbours.
 
 So a stretch is one result: the latency falls by a nanosecond for each nanosecond of onset, and its
 extremes lie at its ends. Both ends are run. Where their decisions differ the stretch is halved, and
