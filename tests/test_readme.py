@@ -18,7 +18,7 @@ COMMANDS = [
     line.strip() for line in TEXT.splitlines() if re.match(r"    (echo .*\| )?fx3loop ", line)
 ]
 ON_HARDWARE = [line for line in COMMANDS if "--target usb" in line]
-SLOW = ("--all", "soak")
+SLOW = ("--all", "soak", "verify")
 ENDS_IN_ONE = "|| echo"
 """What a command that has to fail is followed by."""
 
@@ -65,6 +65,10 @@ def test_every_command_of_the_readme_runs(shell, line):
     """Exit 0, nothing on standard error; where the line says that it fails, it does."""
     if needs_my_toml(line):
         shell("fx3loop policies reference --toml > my.toml")
+    if "my_health.py" in line:
+        shell("printf 'from health import Health\\nclass MyHealth(Health): pass\\n' > my_health.py")
+    if "--against my.json" in line:
+        shell("fx3loop verify my.toml --jobs 2 --out my.json")
     done = shell(line)
     assert done.returncode == 0, done.stderr
     if ENDS_IN_ONE in line:

@@ -1,7 +1,4 @@
-"""The rules of conduct see what they are there for: real runs, bent one at a time.
-
-That each rule catches a wrong module is shown by the seeded bugs (tests/scenarios/mutants).
-"""
+"""The rules of conduct see what they are there for: real runs, bent one at a time."""
 
 from __future__ import annotations
 

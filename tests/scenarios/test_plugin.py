@@ -40,7 +40,12 @@ def project(tmp_path):
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "-p", "fx3loop_pytest", "-q", *options],
             cwd=folder,
-            env={**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
+            env={
+                **os.environ,
+                "PYTHONPATH": path,
+                "PYTHONDONTWRITEBYTECODE": "1",
+                "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+            },
             capture_output=True,
             text=True,
             check=False,
