@@ -124,7 +124,9 @@ class Firmware(FirmwareState):
         health.main_heartbeat()
         self.commands.serve()
         self.sampler.sample(health.record_event)
-        self.narrator.decided(health.recover(health.evaluate()))
+        recovery = health.recover(health.evaluate())
+        if self.narrator.stalls:
+            self.narrator.decided(recovery)
 
     def detect(self) -> None:
         """Tell the RX888mk2 by its tuner and its sense pin, and set its front end up."""

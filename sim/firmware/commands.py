@@ -34,6 +34,10 @@ class Commands:
 
     def serve(self) -> None:
         """Empty the queue, once in each pass of the main loop: CR LF, then each event's text."""
+        console = self.firmware.console
+        if not console.has_posted:
+            return
+        console.has_posted = False
         sdk = self.sdk
         status, event = sdk.queue_receive(EVENTS, NO_WAIT)
         if status != SUCCESS:

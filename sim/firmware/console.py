@@ -45,6 +45,7 @@ class Console:
 
     Attributes:
         on: glFlagDebug: off at boot, set by each TESTFX3.
+        has_posted: something may be on the queue: spares the main loop a look at an empty one.
         text: what waits for READINFODEBUG.
     """
 
@@ -52,6 +53,7 @@ class Console:
         self.sdk = sdk
         self.is_active = is_active
         self.on = False
+        self.has_posted = False
         self.text = bytearray()
         self._line = bytearray()
         self._typed = 0
@@ -127,3 +129,4 @@ class Console:
     def post(self, label: int, data: int) -> None:
         """Queue an event for the main thread without waiting; a full queue drops it."""
         self.sdk.queue_send(EVENTS, label << 24 | data)
+        self.has_posted = True

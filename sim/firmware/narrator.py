@@ -31,6 +31,7 @@ class StreamNarrator:
         policy: limits and cap, as the shipped watchdog would count them.
 
     Attributes:
+        stalls: polls in a row that found the stream stalled.
         used: level 1 remedies since START (glWdgRecoveryCount).
         cap: their cap as the host set it last, 0 = unlimited (glWdgMaxRecovery).
     """
@@ -44,7 +45,7 @@ class StreamNarrator:
             self._limit = 0
         self._count = 0
         self._state = 0
-        self._stalls = 0
+        self.stalls = 0
 
     def look(self, count: int, state: int) -> None:
         """One poll's sample of a started application, before the health module decides.
@@ -57,23 +58,23 @@ class StreamNarrator:
             return
         self._state = state
         if count == 0 or count != self._count:
-            if self._stalls:
+            if self.stalls:
                 self._tell("DMA resumed (%d->%d), stall cleared", self._count, count)
-                self._stalls = 0
+                self.stalls = 0
             self._count = count
         elif state in BLOCKED_STATES:
-            self._stalls += 1
-            self._tell("stall %d/%d SM=%d DMA=%d", self._stalls, self._limit, state, count)
-        elif self._stalls:
-            self._tell("stall cleared SM=%d (was %d/%d)", state, self._stalls, self._limit)
-            self._stalls = 0
+            self.stalls += 1
+            self._tell("stall %d/%d SM=%d DMA=%d", self.stalls, self._limit, state, count)
+        elif self.stalls:
+            self._tell("stall cleared SM=%d (was %d/%d)", state, self.stalls, self._limit)
+            self.stalls = 0
 
     def decided(self, recovery: Recovery) -> None:
-        """What the health module made of it: at its cap it waits, and the count begins again."""
-        if self._stalls and self._stalls >= self._limit:
+        """What the health module made of stalls: at its cap it waits, the count begins again."""
+        if self.stalls >= self._limit:
             if recovery.outcome is Outcome.CAPPED:
                 self._tell("recovery limit (%d), waiting for STARTFX3", self.cap)
-            self._stalls = 0
+            self.stalls = 0
 
     def recovery_begins(self) -> None:
         """Level 1 begins."""
@@ -104,7 +105,7 @@ class StreamNarrator:
             arm,
             start,
         )
-        self._stalls = 0
+        self.stalls = 0
         self._count = 0
 
     def _tell(self, line: str, *values: object) -> None:
