@@ -1,21 +1,30 @@
-"""What a policy claims to cover, in closed form: by which level at the latest, and within what.
+"""What a policy claims to cover: by which level at the latest, and within what.
 
-A claim is what the policy's own numbers promise. Where there is none, the cell is a known gap, and
-the certificate lists it.
+A claim is what the closed forms of :mod:`scenarios.lab.bounds` promise. Where there is none, the
+cell is a known gap, and the certificate lists it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
-from health import Level, Policy, StatusCode
+from health import Policy, StatusCode
+from scenarios.lab.bench import LabBench
+from scenarios.lab.bounds import MILLISECOND_NS, Condition, bounds
 from scenarios.lab.cells import BUSY_HOST, Cell
 from sim.firmware import revision
 
 SLACK_MS = 3
-"""Two looks each lag by up to a tick, and the loop's own work takes less than one."""
-SAMPLES = 2
-"""The sample after the onset is the first to show it, and a poll is the last to find it over."""
+"""An onset inside of a handler meets polls that the handler moved: two looks each lag by up to a
+tick, and the loop's own work takes less than one."""
+CONDITIONS = {
+    "main_hang": Condition.MAIN_DEATH,
+    "timer_death": Condition.MAIN_DEATH,
+    "dma_error": Condition.DMA_ERROR,
+    "cold_start": Condition.COLD_START,
+}
+"""The condition that a fault of the whole device makes."""
 
 
 @dataclass(frozen=True)
@@ -56,55 +65,37 @@ def claim(policy: Policy, position: str, firmware: str, cell: Cell) -> Claim | N
         return None
     if kind == "hang":
         return _hang(policy, firmware, cell)
-    if kind in ("main_hang", "timer_death"):
-        return watchdog(policy)
     if kind == "error":
         return SERVES if policy.ladder(StatusCode.STREAM_STALL) else None
-    return _condition(policy, firmware, kind, cell)
+    if kind == "ep0_desync":
+        return _desync(policy, cell)
+    return bounded(policy, firmware, CONDITIONS[kind])
 
 
-def watchdog(policy: Policy) -> Claim | None:
-    """Return what level 5 promises: within P + C of the last beat, which the onset follows."""
-    if not policy.level_5_enabled:
+@lru_cache
+def bounded(policy: Policy, firmware: str, condition: Condition) -> Claim | None:
+    """Return what the closed forms promise about a condition, or None where they see nothing."""
+    bound = bounds(policy, LabBench.of(firmware))[condition]
+    if bound.level is None or bound.detection is None:
         return None
-    period_ms = -(-policy.hwdt_effective_us // 1_000)
-    return Claim("recovers", Level.WATCHDOG, period_ms + policy.pet_interval_ms + SLACK_MS)
+    latest_ms = -(-bound.detection.high_ns // MILLISECOND_NS)
+    return Claim("recovers", bound.level, latest_ms + SLACK_MS)
 
 
 def _hang(policy: Policy, firmware: str, cell: Cell) -> Claim | None:
     if cell.manner == "spinning":
-        # Priority 4 starves the main loop at 8: level 4 cannot act.
-        return watchdog(policy)
+        return bounded(policy, firmware, Condition.USB_SPIN)
     is_setup = bool(cell.fault.during)
-    limit_ms = policy.ep0_limit_ms if is_setup else policy.usb_event_limit_ms
-    code = StatusCode.EP0_WEDGED if is_setup else StatusCode.USB_EVENT_WEDGED
-    if not limit_ms or not policy.ladder(code):
+    blocked = Condition.EP0_BLOCKED if is_setup else Condition.USB_EVENT_BLOCKED
+    found = bounded(policy, firmware, blocked)
+    if found is None or cell.lock == "none" or revision(firmware).remedies_wait:
+        return found
+    # Before the limit is over, a remedy for the stream may wait for that lock for ever in the main
+    # thread; then level 5 alone is left, and its time begins there.
+    last = bounded(policy, firmware, Condition.MAIN_DEATH)
+    if last is None:
         return None
-    within_ms = limit_ms + policy.poll_interval_ms + SLACK_MS
-    if cell.lock != "none" and not revision(firmware).remedies_wait:
-        # Before the limit is over, a remedy for the stream may wait for that lock for ever in the
-        # main thread; then level 5 alone is left, and its time begins there.
-        last = watchdog(policy)
-        if last is None:
-            return None
-        within_ms += last.within_ms
-    return Claim("recovers", Level.DEVICE_RESET, within_ms)
-
-
-def _condition(policy: Policy, firmware: str, kind: str, cell: Cell) -> Claim | None:
-    if kind == "ep0_desync":
-        return _desync(policy, cell)
-    code, limit_ms = {
-        "dma_error": (StatusCode.STREAM_STALL, policy.stream_stall_ms),
-        "cold_start": (StatusCode.COLD_START, policy.cold_start_ms),
-    }[kind]
-    if code is StatusCode.COLD_START and not revision(firmware).samples_clock:
-        # Without a look at the clock a missing first buffer may be the clock's absence.
-        return None
-    ladder = policy.ladder(code)
-    if not limit_ms or not ladder:
-        return None
-    return Claim("recovers", ladder[0], limit_ms + SAMPLES * policy.poll_interval_ms + SLACK_MS)
+    return Claim("recovers", found.level, found.within_ms + last.within_ms)
 
 
 def _desync(policy: Policy, cell: Cell) -> Claim | None:
