@@ -15,6 +15,7 @@ import usb.backend.libusb1
 import usb.core
 import usb.util
 
+from health import Level
 from hw import protocol
 from hw.boot import Image, Upload, upload
 from hw.errors import (
@@ -27,7 +28,8 @@ from hw.errors import (
     NoDeviceError,
     usb_errors,
 )
-from hw.guard import Authority, Operation, Target, require
+from hw.guard import Authority, AuthoritySource, Operation, Target, require
+from hw.ownership import Owner, owner_in_sysfs
 from hw.ports import Port, peer_of
 from hw.runtime import Runtime
 
@@ -90,15 +92,20 @@ class Bus:
     Args:
         backend: a pyusb backend, or ``None`` for the system's libusb (a real bus).
         runtime: clock and sleep.
-        authority: what the guard is told.
+        authority: what the guard is told, or what tells it anew at each question.
         selector: which device is meant.
 
     Attributes:
         target: what the guard judges.
+        acting_level: the level that a supervisor applies right now, ``None`` for everybody else.
     """
 
     def __init__(
-        self, backend: UsbBackend | None, runtime: Runtime, authority: Authority, selector: Selector
+        self,
+        backend: UsbBackend | None,
+        runtime: Runtime,
+        authority: Authority | AuthoritySource,
+        selector: Selector,
     ) -> None:
         self._backend = backend
         self.runtime = runtime
@@ -106,6 +113,7 @@ class Bus:
         is_world = hasattr(backend, WORLD_ATTRIBUTE)
         self.selector = selector if is_world else with_peer(selector)
         self.target = Target("world" if is_world else "usb", selector.label)
+        self.acting_level: Level | None = None
         self._permitted: set[Operation] = set()
 
     def place_of(self, device: UsbDevice) -> Selector:
@@ -121,6 +129,18 @@ class Bus:
             place = with_peer(place)
         return place if place.peer is not None else replace(place, bus=None)
 
+    def owner_of(self, device: UsbDevice) -> Owner:
+        """Return who has claimed the interface of a device.
+
+        Args:
+            device: one that this program has not claimed itself.
+        """
+        is_claimed = getattr(self._backend, "is_interface_claimed", None)
+        if is_claimed is not None:
+            return Owner.ANOTHER if is_claimed(device.bus, device.address) else Owner.NOBODY
+        ports = device.port_numbers
+        return Owner.UNKNOWN if ports is None else owner_in_sysfs(device.bus, tuple(ports))
+
     def permit(self, operation: Operation) -> None:
         """Return if the guard allows an operation here.
 
@@ -129,10 +149,16 @@ class Bus:
         """
         if operation in self._permitted:
             return
-        require(operation, self.target, self._authority)
+        require(operation, self.target, self._authority_now())
         if self.target.kind == "world":
             # A simulation stays one; on a real bus every operation is decided anew.
             self._permitted.add(operation)
+
+    def _authority_now(self) -> Authority:
+        authority = self._authority() if callable(self._authority) else self._authority
+        if self.acting_level is None:
+            return authority
+        return replace(authority, acting_level=self.acting_level)
 
     def find(self, products: Iterable[int], selector: Selector | None = None) -> UsbDevice | None:
         """Return the device that fits, or ``None``.
