@@ -114,6 +114,7 @@ class HostPlatform:
         self._hindrance = hindrance
         self._timeout_ms = timeout_ms
         self._progress = progress
+        self._upload: Upload | None = None
         self.last_recovery: HostRecovery | None = None
         """The latest attempt, ``None`` before the first."""
 
@@ -183,12 +184,12 @@ class HostPlatform:
                 level, began_ns, began_ns, Outcome.REFUSED, reason=reason
             )
             return Outcome.REFUSED
-        upload: Upload | None = None
+        self._upload = None
         error: DeviceError | None = None
         outcome = Outcome.DONE
         try:
             with self._device.acting_for(level):
-                upload = self._act(level, status)
+                self._act(level, status)
         except DeniedError as denied:
             outcome, error = Outcome.REFUSED, denied
         except BusyError as busy:
@@ -198,23 +199,27 @@ class HostPlatform:
         except DeviceError as failure:
             outcome, error = Outcome.FAILED, failure
         self.last_recovery = HostRecovery(
-            level, began_ns, self._runtime.now_ns(), outcome, upload, error, str(error or "")
+            level,
+            began_ns,
+            self._runtime.now_ns(),
+            outcome,
+            self._upload,
+            error,
+            str(error or ""),
         )
         return outcome
 
-    def _act(self, level: Level, status: Status) -> Upload | None:
-        device = self._device
+    def _act(self, level: Level, status: Status) -> None:
         if level is Level.STREAM:
             self._restart_stream()
-            return None
-        if level is Level.DEVICE_RESET:
-            return self._reset_and_upload(status)
-        if level is Level.EP0:
-            device.clear_halt()
+        elif level is Level.EP0:
+            self._device.clear_halt()
+            self._see_that_it_answers()
+        elif level is Level.APPLICATION:
+            self._device.set_configuration()
+            self._see_that_it_answers()
         else:
-            device.set_configuration()
-        self._see_that_it_answers()
-        return None
+            self._reset_and_upload(status)
 
     def _restart_stream(self) -> None:
         device = self._device
@@ -232,16 +237,15 @@ class HostPlatform:
         if info.hardware != HARDWARE_RX888MK2:
             raise BadReplyError("TESTFX3", f"hardware {info.hardware:#04x}")
 
-    def _reset_and_upload(self, status: Status) -> Upload | None:
+    def _reset_and_upload(self, status: Status) -> None:
         in_place = self._reset(status)
-        upload = self._device.reacquire(
+        self._upload = self._device.reacquire(
             self._image,
             in_place=in_place,
             timeout_ms=self._timeout_ms,
             progress=self._progress,
         )
         self._device.info()
-        return upload
 
     def _reset(self, status: Status) -> bool:
         """Reset the device; return whether it may come back without leaving its address."""
