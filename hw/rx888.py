@@ -10,6 +10,7 @@ from typing import Self, TypeVar
 
 from health import Level
 from hw import protocol
+from hw.absence import Absence
 from hw.boot import Image, Upload
 from hw.bus import REENUMERATION_TIMEOUT_MS, Bus, Selector, UsbBackend, UsbDevice, answers
 from hw.capabilities import Capabilities
@@ -22,7 +23,7 @@ from hw.errors import (
     StalledError,
     TransferError,
 )
-from hw.guard import Authority, AuthoritySource, Operation
+from hw.guard import Authority, AuthoritySource, Operation, Target
 from hw.ownership import Owner
 from hw.protocol import CONTROL_TIMEOUT_MS, Argument, DeviceInfo, GpioBit, Request, Stats
 from hw.runtime import Runtime, ThreadRuntime
@@ -71,13 +72,20 @@ class Rx888:
     """
 
     def __init__(
-        self, bus: Bus, device: UsbDevice, *, clear_halt: bool = True, is_shared: bool = False
+        self,
+        bus: Bus,
+        device: UsbDevice | None,
+        *,
+        clear_halt: bool = True,
+        is_shared: bool = False,
     ) -> None:
         self._bus = bus
         self._clear_halt = clear_halt
         self._is_shared = is_shared
         self._observers: list[Observer] = []
-        self._connection = self._connect(device)
+        self._connection: Connection | Absence = (
+            Absence(bus.selector) if device is None else self._connect(device)
+        )
         self._generation = 0
         # A stack, so that reads in two threads at once never share a buffer.
         self._spare_buffers: list[array[int]] = []
@@ -127,6 +135,26 @@ class Rx888:
             device = bus.find_application()
         return cls(bus, device, clear_halt=clear_halt, is_shared=is_shared)
 
+    @classmethod
+    def expect(
+        cls,
+        backend: UsbBackend | None = None,
+        runtime: Runtime | None = None,
+        *,
+        selector: Selector | None = None,
+        authority: Authority | AuthoritySource | None = None,
+        is_shared: bool = False,
+    ) -> Self:
+        """Return the driver of a device that need not be there; nothing is looked for or opened.
+
+        Every transfer raises ``NoDeviceError`` until :meth:`reacquire` has found the device.
+        Arguments as of :meth:`open`.
+        """
+        bus = Bus(
+            backend, runtime or ThreadRuntime(), authority or Authority(), selector or Selector()
+        )
+        return cls(bus, None, is_shared=is_shared)
+
     def _connect(self, device: UsbDevice) -> Connection:
         return Connection(
             self._bus,
@@ -135,6 +163,11 @@ class Rx888:
             observers=self._observers,
             is_shared=self._is_shared,
         )
+
+    @property
+    def target(self) -> Target:
+        """What the guard judges."""
+        return self._bus.target
 
     @property
     def is_shared(self) -> bool:
@@ -550,6 +583,7 @@ class Rx888:
         image: Image | None,
         *,
         in_place: bool = False,
+        has_left: bool = False,
         timeout_ms: int = REENUMERATION_TIMEOUT_MS,
         progress: Callable[[int, int], None] | None = None,
     ) -> Upload | None:
@@ -562,6 +596,8 @@ class Rx888:
             in_place: accept the application at any address, once it answers TESTFX3 (after a port
                 reset it may never have left); otherwise one at its old address is taken for the
                 device before its reset.
+            has_left: the device was seen to leave the bus, so what is there now is what came back,
+                and nothing is asked of it: its control endpoint may be dead already.
             timeout_ms: limit of each wait, for the device and for the application after an upload.
             progress: see :func:`hw.boot.upload`.
 
@@ -575,7 +611,7 @@ class Rx888:
         self.close()
 
         def accept(device: UsbDevice) -> bool:
-            if device.idProduct == protocol.BOOT_PRODUCT_ID:
+            if has_left or device.idProduct == protocol.BOOT_PRODUCT_ID:
                 return True
             if in_place:
                 return answers(device)

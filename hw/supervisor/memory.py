@@ -15,7 +15,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Self
 
-from health import Outcome
 from hw.guard.place import atomic_write
 
 SCHEMA: Final = "fx3loop.supervisor/1"
@@ -101,11 +100,7 @@ class Memory:
     @property
     def resets_s(self) -> tuple[int, ...]:
         """When the device lost its firmware, or was given it again: level 4 and uploads."""
-        return tuple(
-            item.at_s
-            for item in self.actions
-            if item.what in ("level-4", UPLOAD) and item.outcome != Outcome.REFUSED.name
-        )
+        return tuple(item.at_s for item in self.actions if item.what in ("level-4", UPLOAD))
 
     def begin(self, at_s: int, what: str, reason: str) -> None:
         """Write down what is about to be done; it may be done once this has returned.

@@ -42,14 +42,16 @@ class Restraint:
         if not count:
             return ""
         if self.resets and count >= self.resets:
-            left_s = recent[count - self.resets] + self.window_s - now_s
+            until_s = recent[count - self.resets] + self.window_s
             return (
-                f"crash loop: {count} resets within {self.window_s} s; the next one is allowed in "
-                f"{left_s} s"
+                f"crash loop: {count} resets within {self.window_s} s, no other before {until_s} s"
             )
         pause_s = min(self.first_pause_s << (count - 1), self.longest_pause_s)
-        left_s = recent[-1] + pause_s - now_s
-        return f"back-off: {left_s} s left of {pause_s} s" if 0 < left_s <= pause_s else ""
+        until_s = recent[-1] + pause_s
+        # A clock that was set back may not stretch the pause.
+        if not 0 < until_s - now_s <= pause_s:
+            return ""
+        return f"back-off of {pause_s} s after {count} resets, until {until_s} s"
 
 
 UNRESTRAINED = Restraint(resets=0, first_pause_s=0, longest_pause_s=0)

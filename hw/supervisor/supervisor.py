@@ -14,16 +14,19 @@ from health import Event, Health, HealthFactory, Intent, Level, Outcome, Policy,
 from health.cascade import Recovery
 from hw.boot import Image
 from hw.errors import DeniedError, DeviceError
+from hw.guard.journal import Journal
 from hw.platform import HostPlatform, HostSampler
 from hw.protocol import BOOT_PRODUCT_ID
 from hw.runtime import Handle, Runtime
 from hw.rx888 import Rx888
+from hw.supervisor.deeds import Deeds
 from hw.supervisor.log import Log, silent
 from hw.supervisor.mandate import FreeHand, Mandate
 from hw.supervisor.memory import UPLOAD, Memory
 from hw.supervisor.notify import Notifier
 from hw.supervisor.restraint import UNRESTRAINED, Restraint
 from hw.supervisor.tally import Tally
+from hw.supervisor.turn import Turn
 from hw.trace import Recorder
 
 MILLISECOND_NS = 1_000_000
@@ -69,6 +72,7 @@ class Supervisor:
         image: firmware to upload, or None: then level 4 is not available.
         mandate: whether it may act now.
         memory: what is written down before anything is done.
+        journal: of what is done to real devices, or None; it is written before too.
         restraint: how often a device may be reset.
         log: takes one line an event.
         notifier: tells the service manager, where there is one.
@@ -93,6 +97,7 @@ class Supervisor:
         *,
         mandate: Mandate | None = None,
         memory: Memory | None = None,
+        journal: Journal | None = None,
         restraint: Restraint = UNRESTRAINED,
         log: Log | None = None,
         notifier: Notifier | None = None,
@@ -110,11 +115,11 @@ class Supervisor:
         self._policy = policy
         self._image = image
         self._mandate = mandate or FreeHand()
-        self._memory = memory or Memory()
         self._restraint = restraint
         self._log = log or silent()
         self._notifier = notifier or Notifier({}, runtime.now_ns)
         self._now_s = now_s or (lambda: runtime.now_ns() // 1_000_000_000)
+        self._deeds = Deeds(memory or Memory(), journal, self._log, self._now_s)
         self._trace = trace
         self._platform = HostPlatform(
             device,
@@ -126,16 +131,20 @@ class Supervisor:
         )
         self._sampler = HostSampler(device)
         self._health = health(policy, self._platform, None)
-        self._turn = runtime.queue(1)
-        self._turn.put(True)
-        self._has_turn = False
+        self._turn = Turn(runtime)
         self._probed_ns = runtime.now_ns()
         self._probe_error: Exception | None = None
         self._unwritten = ""
+        self._withheld: set[tuple[Level, StatusCode]] = set()
         self._is_stopping = False
         self._loop: Handle[None] | None = None
 
     # --- outside --------------------------------------------------------------------------------
+
+    @property
+    def is_absent(self) -> bool:
+        """The device is not on the bus, as far as the last probe could tell."""
+        return self._sampler.is_absent
 
     def tell(self, event: Event) -> None:
         """Learn of a START or STOP from the program that sent it.
@@ -165,9 +174,7 @@ class Supervisor:
             Exception: whatever ended the probe, if it was no error of the device.
         """
         self._health.init()
-        if self._memory.was_cut_short is not None:
-            cut = self._memory.was_cut_short
-            self._log("cut-short", action=cut.what, reason=cut.reason, at_s=cut.at_s)
+        self._deeds.tell_what_was_cut_short()
         probe = self._runtime.spawn("supervisor probe", self._probe_on)
         self._notifier.ready()
         began_ns = self._runtime.now_ns()
@@ -197,9 +204,7 @@ class Supervisor:
             raise
 
     def _probe(self) -> None:
-        try:
-            self._turn.get(TURN_TIMEOUT_MS)
-        except TimeoutError:
+        if not self._turn.take(TURN_TIMEOUT_MS):
             return
         try:
             if not self._is_stopping:
@@ -210,7 +215,7 @@ class Supervisor:
             self._log.news("probe-denied", reason=str(error))
         finally:
             self._probed_ns = self._runtime.now_ns()
-            self._turn.put(True)
+            self._turn.give_back()
 
     # --- the loop -------------------------------------------------------------------------------
 
@@ -242,7 +247,7 @@ class Supervisor:
         if status.code != self.status:
             self._status_changed(status)
         recovery = self._health.recover(status)
-        if self._has_turn:
+        if self._deeds.is_under_way:
             self._end(recovery.outcome.name)
         if recovery.level is not None:
             self._applied(recovery)
@@ -254,18 +259,20 @@ class Supervisor:
         self.tally.statuses[status.code] += 1
         if self._trace is not None:
             self._trace.instant(TRACK, f"status {status.code.name}", self._runtime.now_ns())
-        evidence = status.evidence
-        self._log(
-            "status",
-            code=status.code.name,
-            age_ms=evidence.age_ms,
-            handler=evidence.handler,
-            dma_count=evidence.dma_count,
-            gpif_state=evidence.gpif_state,
-            clock=evidence.clock,
-        )
+        facts: dict[str, int] = {}
+        if status.code != StatusCode.OK:
+            evidence = status.evidence
+            facts = {
+                "age_ms": evidence.age_ms,
+                "handler_age_ms": evidence.handler_age_ms,
+                "dma_count": evidence.dma_count,
+                "gpif_state": evidence.gpif_state,
+                "clock": evidence.clock,
+            }
+        self._log("status", code=status.code.name, **facts)
         self._notifier.status(f"{status.code.name}{', observing' if self.observing else ''}")
         self._log.forget("would")
+        self._withheld.clear()
 
     def _applied(self, recovery: Recovery) -> None:
         assert recovery.level is not None
@@ -273,23 +280,29 @@ class Supervisor:
             self._would(recovery.level, recovery.code)
             return
         self.tally.remedies[recovery.level, recovery.outcome] += 1
+        facts: dict[str, int | str] = {}
         last = self._platform.last_recovery
+        if last is not None and last.upload is not None:
+            facts["uploaded_bytes"] = last.upload.written_bytes
+        if last is not None and last.reason:
+            facts["reason"] = last.reason
         self._log(
             "remedy",
             level=int(recovery.level),
             code=recovery.code.name,
             outcome=recovery.outcome.name,
             took_ms=recovery.took_ms,
-            uploaded_bytes=last.upload.written_bytes if last and last.upload else 0,
-            reason=last.reason if last else "",
+            **facts,
         )
 
     def _would(self, level: Level, code: StatusCode) -> None:
-        """Count and log what is not done, once for each time that the condition began."""
-        if self._log.news(
-            "would", level=int(level), code=code.name, reason=self._platform.hindrance(level)
-        ):
+        """Count what is not done, once for each time that the condition began; log each reason."""
+        if (level, code) not in self._withheld:
+            self._withheld.add((level, code))
             self.tally.would[level, code] += 1
+        self._log.news(
+            "would", level=int(level), code=code.name, reason=self._platform.hindrance(level)
+        )
 
     # --- a device that has left -----------------------------------------------------------------
 
@@ -322,21 +335,25 @@ class Supervisor:
         Raises:
             DeviceError: that failed.
         """
-        if image is not None and not self._remember(UPLOAD, FOUND_IN_BOOT_ROM):
+        if image is not None and self._deeds.begin(
+            self._device.target, Level.DEVICE_RESET, UPLOAD, FOUND_IN_BOOT_ROM
+        ):
             return
         outcome = Outcome.FAILED
         self._take_turn()
         try:
             with self._device.acting_for(Level.DEVICE_RESET):
-                report = self._device.reacquire(image, in_place=True, progress=self._progressed)
-            self._device.info()
+                report = self._device.reacquire(image, has_left=True, progress=self._progressed)
+                if report is not None:
+                    self._device.info()
             outcome = Outcome.DONE
-            self._log("found", uploaded_bytes=report.written_bytes if report else 0)
+            facts = {} if report is None else {"uploaded_bytes": report.written_bytes}
+            self._log("found", **facts)
             self._log.forget("absent", "in-boot-rom", "not-found")
         finally:
             if image is not None:
                 self.tally.uploads[outcome is Outcome.DONE] += 1
-            self._end(outcome.name if image is not None else "")
+            self._end(outcome.name)
 
     # --- before and after ------------------------------------------------------------------------
 
@@ -344,52 +361,37 @@ class Supervisor:
         """Why a level may not be applied now, the guard's own reasons aside."""
         reason = self.observing or self._unwritten
         # What has begun stands in the memory already, and must not hold itself back.
-        if reason or level is not Level.DEVICE_RESET or self._has_turn:
+        if reason or level is not Level.DEVICE_RESET or self._deeds.is_under_way:
             return reason
-        return self._restraint.hindrance(self._now_s(), self._memory.resets_s)
+        return self._restraint.hindrance(self._now_s(), self._deeds.resets_s)
 
     def _begin(self, intent: Intent) -> None:
         """Pause the probe, and write down what is about to be done."""
         code = intent.status.code
-        if not self._remember(f"level-{intent.level:d}", code.name):
+        level = intent.level
+        self._unwritten = self._deeds.begin(
+            self._device.target, level, f"level-{level:d}", code.name
+        )
+        if self._unwritten:
             return
         self._take_turn()
         now_ns = self._runtime.now_ns()
-        self.remedies.append(Remedy(now_ns, intent.level, code))
+        self.remedies.append(Remedy(now_ns, level, code))
         if self._trace is not None:
-            self._trace.instant(TRACK, f"level {intent.level:d}: {code.name}", now_ns)
-        self._log("remedy-begins", level=int(intent.level), code=code.name)
-
-    def _remember(self, what: str, reason: str) -> bool:
-        """Write down what is about to be done; what cannot be written must not be done."""
-        try:
-            self._memory.begin(self._now_s(), what, reason)
-        except OSError as error:
-            self._unwritten = f"the supervisor's memory cannot be written: {error.strerror}"
-            self._log.news("unwritten", reason=self._unwritten)
-            return False
-        self._log.forget("unwritten")
-        return True
+            self._trace.instant(TRACK, f"level {level:d}: {code.name}", now_ns)
+        self._log("remedy-begins", level=int(level), code=code.name)
 
     def _take_turn(self) -> None:
-        self.is_busy = self._has_turn = True
-        try:
-            self._turn.get(TURN_TIMEOUT_MS)
-        except TimeoutError:
+        self.is_busy = True
+        if not self._turn.take(TURN_TIMEOUT_MS):
             # A probe that is stuck in the system must not keep the remedy away that ends it.
             self._log("probe-stuck", after_ms=TURN_TIMEOUT_MS)
 
     def _end(self, outcome: str) -> None:
-        """Let the probe go on; an outcome ends what was written down."""
-        try:
-            if outcome:
-                self._memory.end(outcome)
-        except OSError as error:
-            self._log("unwritten", reason=str(error.strerror))
-        self.is_busy = self._has_turn = False
+        self._deeds.end(outcome)
+        self.is_busy = False
         self._probed_ns = self._runtime.now_ns()
-        if not len(self._turn):
-            self._turn.put(True)
+        self._turn.give_back()
 
     def _progressed(self, done_bytes: int, total_bytes: int) -> None:
         """A piece of an upload is done: that feeds the watchdog, and a frozen host ends it."""

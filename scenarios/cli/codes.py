@@ -22,6 +22,7 @@ BY_NAME = {
     "sim.errors.FirmwareNotKnown": USAGE,
     "hw.guard.certificate.CertificateError": USAGE,
     "hw.guard.grants.GrantsError": USAGE,
+    "hw.supervisor.metrics.MetricsError": USAGE,
     "hw.errors.DeniedError": DENIED,
     "hw.errors.ImageError": USAGE,
     "hw.errors.DeviceError": NOT_AVAILABLE,

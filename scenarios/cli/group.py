@@ -23,6 +23,7 @@ COMMANDS = {
     "soak": "The original's random walk over its scenarios, for hours of simulated time.",
     "verify": "What a policy is worth: every fault at every SDK call, and its certificate.",
     "device": "The debug console and the plain commands: test, adc, start, stats, load ...",
+    "supervise": "Watch a device beside the program that uses it, and recover it over USB.",
     "report": "Reports on the simulator itself: published figures beside the model's.",
     "policies": "The watchdog policies: limits, levels, warnings; as TOML or a C header.",
     "bounds": "How soon and how late each level of a policy answers, and what it cannot see.",
