@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from scenarios.cli.codes import CHECK_FAILED, NOT_AVAILABLE, OK
+from scenarios.cli.codes import CHECK_FAILED, OK
 from scenarios.cli.target import USB, is_given
 
 SIM = "sim"
@@ -161,6 +161,4 @@ def command(
         output.print_json(result.as_dict())
     else:
         supervising.print_result(result)
-    if result.is_absent:
-        context.exit(NOT_AVAILABLE)
     context.exit(OK if result.is_well is not False or result.observing else CHECK_FAILED)
