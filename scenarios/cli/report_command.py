@@ -57,6 +57,39 @@ def calibration(context: click.Context, page: Path | None, as_json: bool, quick:
     context.exit(CHECK_FAILED if found else OK)
 
 
+@command.command("positions")
+@click.option(
+    "--out",
+    "page",
+    type=click.Path(path_type=Path),
+    metavar="FILE.md",
+    help="Write the page there; else it is printed.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON.")
+@click.pass_context
+def positions(context: click.Context, page: Path | None, as_json: bool) -> None:
+    """Tell what the module recovers from the device, from the host, and from both.
+
+    Every kind of fault runs in every position. Ends with 1 when a run breaks an invariant, or a
+    fault never strikes.
+    """
+    from scenarios import positions as report
+    from scenarios.cli import output
+
+    output.writable_file(page)
+    found = report.run(output.Progress("runs"))
+    if page is not None:
+        _write(page, report.page(found))
+    if as_json:
+        output.print_json(report.document(found))
+    elif page is None:
+        click.echo(report.page(found), nl=False)
+    wrong = report.troubles(found)
+    for trouble in wrong:
+        click.echo(f"fx3loop: {trouble}", err=True)
+    context.exit(CHECK_FAILED if wrong else OK)
+
+
 def _write(path: Path, text: str) -> None:
     from scenarios.cli import output
 
