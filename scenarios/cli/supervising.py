@@ -240,7 +240,8 @@ def in_world(orders: Orders, chosen: Plan, speed: float) -> Result:
                     time.sleep(max(0.0, due_s - time.monotonic()))
                 if is_ended():
                     break
-            is_well = place.is_well
+            # Whoever ends it early asks for no verdict.
+            is_well = None if is_ended() else place.is_well
             place.end()
         return _result("world", orders, place.supervisor, memory, passed_ns / 1e9, is_well)
 
