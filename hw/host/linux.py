@@ -1,0 +1,177 @@
+"""Evidence of a Linux host: journal, pstore, dumps, and the drivers of its USB and serial devices.
+
+Sources: ``journalctl(1)``; ``systemd-pstore.service(8)`` (``/sys/fs/pstore``,
+``/var/lib/systemd/pstore``); ``kdump`` (``/var/crash``); kernel ``Documentation/ABI`` (sysfs).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from hw.host.errors import EvidenceError
+from hw.host.findings import EvidenceKind, Finding, FindingKind, Look
+from hw.host.kernel_lines import meaning
+from hw.host.runner import Completed, Runner
+from hw.host.sources import looked
+from hw.host.systemd_journal import (
+    COREDUMP,
+    JOURNAL_STOPPED,
+    SHUTDOWN,
+    Boot,
+    Entry,
+    boots_of,
+    find_crashes,
+    find_kernel,
+    find_restarts,
+    parse_boots,
+    parse_entries,
+)
+
+_FIELDS: Final = (
+    "MESSAGE,MESSAGE_ID,_BOOT_ID,_TRANSPORT,COREDUMP_EXE,COREDUMP_COMM,COREDUMP_SIGNAL_NAME"
+)
+_WANTED: Final = (
+    "_TRANSPORT=kernel",
+    "+",
+    *(f"MESSAGE_ID={identifier}" for identifier in (JOURNAL_STOPPED, SHUTDOWN, COREDUMP)),
+)
+_PSTORE: Final = ("sys/fs/pstore", "var/lib/systemd/pstore")
+_MAX_TEXT: Final = 1 << 20
+_ADVICE: Final = "ask as a member of the group systemd-journal, or as root"
+
+
+class LinuxHost:
+    """This host, looked at live; entries that were read once are not asked for again.
+
+    Args:
+        runner: runs ``journalctl``.
+        boot_id: of the boot that runs now.
+        root: of the file system; another one in tests.
+    """
+
+    def __init__(self, runner: Runner, boot_id: str, root: Path = Path("/")) -> None:
+        self._runner = runner
+        self._boot_id = boot_id.replace("-", "")
+        self._root = root
+        self._entries: list[Entry] = []
+        self._is_proven = False
+
+    def look(self, since_utc: datetime) -> tuple[Look, ...]:
+        """See :meth:`hw.host.sources.EvidenceSource.look`."""
+        try:
+            self._read_new(since_utc)
+            problem = None
+        except EvidenceError as error:
+            problem = error
+        entries = [entry for entry in self._entries if entry.time_utc >= since_utc]
+        self._entries = entries
+
+        def of_entries() -> list[Entry]:
+            if problem is not None:
+                raise problem
+            return entries
+
+        kinds = EvidenceKind
+        return (
+            looked("journal: boots", [kinds.RESTARTS], lambda: self._restarts(of_entries())),
+            looked(
+                "journal: kernel",
+                [kinds.BUGCHECKS, kinds.DRIVERS],
+                lambda: find_kernel(of_entries(), "journal: kernel"),
+            ),
+            looked(
+                "journal: coredumps",
+                [kinds.APPLICATIONS],
+                lambda: find_crashes(of_entries(), "journal: coredumps"),
+            ),
+            *(
+                looked(f"/{place}", [kinds.BUGCHECKS], lambda place=place: self._pstore(place))
+                for place in _PSTORE
+                if (self._root / place).exists()
+            ),
+            *(
+                looked("/var/crash", [kinds.BUGCHECKS], self._kdump)
+                for _ in range((self._root / "var/crash").exists())
+            ),
+            looked("/sys: drivers", [kinds.DRIVERS], lambda: self._stack(since_utc)),
+        )
+
+    def _read_new(self, since_utc: datetime) -> None:
+        if not self._is_proven:
+            self._prove()
+        cursor = self._entries[-1].cursor if self._entries else ""
+        begin = f"--after-cursor={cursor}" if cursor else f"--since=@{int(since_utc.timestamp())}"
+        done = self._journalctl("-o", "json", f"--output-fields={_FIELDS}", begin, *_WANTED)
+        self._entries.extend(parse_entries(done.stdout, "journalctl"))
+
+    def _prove(self) -> None:
+        # An account that may not read the system's journal gets an empty answer, not an error.
+        done = self._journalctl(
+            "-o", "json", "-n", "1", f"_BOOT_ID={self._boot_id}", "_TRANSPORT=kernel"
+        )
+        if not parse_entries(done.stdout, "journalctl"):
+            raise EvidenceError("journalctl", "shows no kernel line of this boot", _ADVICE)
+        self._is_proven = True
+
+    def _journalctl(self, *arguments: str) -> Completed:
+        done = self._runner.run(("journalctl", "--no-pager", *arguments))
+        # Code 1 without a word is what some versions say of "no entries".
+        if done.code != 0 and (done.code != 1 or done.stderr.strip()):
+            said = done.stderr.decode("utf-8", errors="replace").strip()[:160]
+            raise EvidenceError("journalctl", f"ended with {done.code} ({said})", _ADVICE)
+        return done
+
+    def _restarts(self, entries: list[Entry]) -> tuple[Finding, ...]:
+        boots = self._boots(entries)
+        if not boots or boots[-1].boot.replace("-", "") != self._boot_id:
+            raise EvidenceError("journalctl", "its list of boots has not the one that runs now")
+        first = entries[0].time_utc if entries else None
+        # Of a boot that ended before the first entry that was read, its last words were not read.
+        told = [boot for boot in boots if first is None or boot.last_utc >= first]
+        return find_restarts(told, entries, "journal: boots")
+
+    def _boots(self, entries: list[Entry]) -> list[Boot]:
+        done = self._journalctl("--list-boots", "-o", "json")
+        try:
+            return parse_boots(done.stdout, "journalctl --list-boots")
+        except EvidenceError:
+            # Older versions print a table, in local time: take the boots from the entries.
+            return boots_of(entries)
+
+    def _pstore(self, place: str) -> Iterator[Finding]:
+        for path in sorted((self._root / place).rglob("dmesg*")):
+            yield from _told(path, f"/{place}")
+
+    def _kdump(self) -> Iterator[Finding]:
+        for path in sorted((self._root / "var/crash").iterdir()):
+            if path.is_dir() and path.name != "kexec_cmd":
+                text = next(iter(sorted(path.glob("*dmesg*"))), None)
+                yield from _told(text or path, "/var/crash")
+
+    def _stack(self, now_utc: datetime) -> Iterator[Finding]:
+        for pattern, link in (
+            ("sys/bus/usb/devices/*:*", "driver"),
+            ("sys/class/tty/tty[UA][SC]*", "device/driver"),
+        ):
+            for path in sorted(self._root.glob(pattern)):
+                driver = (path / link).resolve().name if (path / link).exists() else "none"
+                detail = MappingProxyType({"device": path.name, "driver": driver})
+                yield Finding(FindingKind.STACK, now_utc, "/sys: drivers", "", "", detail)
+
+
+def _told(path: Path, source: str) -> Iterator[Finding]:
+    """A crash that left a file: what its text says, at the time of the file."""
+    time_utc = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    code = ""
+    if path.is_file():
+        with path.open("rb") as file:
+            text = file.read(_MAX_TEXT).decode("utf-8", errors="replace")
+        lines = (line.partition("] ")[2] or line for line in text.splitlines())
+        faults = (told for line in lines if (told := meaning(line.strip())))
+        code = next((told.code for told in faults if told.kind is FindingKind.BUGCHECK), "")
+    detail = MappingProxyType({"dump": str(path)})
+    yield Finding(FindingKind.CRASH_DUMP, time_utc, source, code, "", detail)
