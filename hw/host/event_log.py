@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from hw.host.errors import EvidenceError
 from hw.host.event_xml import Event, parse_events
@@ -47,13 +48,15 @@ def read_event_log(path: Path) -> tuple[list[Event], int]:
         warnings.simplefilter("always")
         try:
             # One thread: the order of records is that of the file.
-            for record in PyEvtxParser(source, number_of_threads=1, skip_errors=True).records():
+            parser = PyEvtxParser(source, number_of_threads=1, skip_errors=True)
+            records: Iterator[dict[str, Any]] = iter(parser.records())
+            for record in records:
                 events.extend(parse_events(record["data"], source))
         except (KeyboardInterrupt, SystemExit):
             raise
         except EvidenceError:
             raise
-        except BaseException as error:  # noqa: BLE001 - a panic of the parser is no Exception
+        except BaseException as error:
             raise EvidenceError(source, f"damaged ({_first_line(error)})") from error
     if damaged and not events:
         raise EvidenceError(source, f"damaged ({_first_line(damaged[0].message)})")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any
 
 
 class EvidenceKind(StrEnum):
@@ -25,10 +25,6 @@ class EvidenceKind(StrEnum):
     """Crashes of programs, to be set beside those of the kernel."""
     DRIVERS = "drivers"
     """Filter and monitor drivers, and what the USB stack said."""
-
-
-ESSENTIAL: Final = (EvidenceKind.RESTARTS, EvidenceKind.BUGCHECKS)
-"""Without these nothing can be said about the stability of a host."""
 
 
 class FindingKind(StrEnum):
@@ -165,6 +161,28 @@ def obtained(looks: tuple[Look, ...]) -> dict[EvidenceKind, Obtained]:
         some = Obtained.PARTLY if any(of_kind) else Obtained.NO
         answers[kind] = Obtained.YES if of_kind and all(of_kind) else some
     return answers
+
+
+def missing(looks: tuple[Look, ...]) -> tuple[tuple[EvidenceKind, str], ...]:
+    """Return what keeps the stability of the host from being known, with the reasons.
+
+    The restarts have to be known all, and of the bugchecks something: an ordinary account may not
+    read the dumps of many systems, but a crash always shows as a restart too.
+    """
+    have = obtained(looks)
+    lacking = []
+    if have[EvidenceKind.RESTARTS] is not Obtained.YES:
+        lacking.append(EvidenceKind.RESTARTS)
+    if have[EvidenceKind.BUGCHECKS] is Obtained.NO:
+        lacking.append(EvidenceKind.BUGCHECKS)
+    return tuple((kind, _reason(kind, looks)) for kind in lacking)
+
+
+def _reason(kind: EvidenceKind, looks: tuple[Look, ...]) -> str:
+    reasons = (
+        look.reason for look in looks if isinstance(look, CouldNotLook) and kind in look.kinds
+    )
+    return next(reasons, "nobody looked")
 
 
 def utc_text(time: datetime) -> str:

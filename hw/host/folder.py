@@ -23,6 +23,7 @@ from hw.host.event_log import read_event_log
 from hw.host.event_xml import MAX_BYTES, Event, parse_events
 from hw.host.findings import CouldNotLook, EvidenceKind, Finding, FindingKind, Look, Looked
 from hw.host.registry import DumpPlaces, dump_places, parse_registry
+from hw.host.sources import looked
 from hw.host.systemd_journal import (
     Boot,
     Entry,
@@ -32,6 +33,7 @@ from hw.host.systemd_journal import (
     find_restarts,
     parse_boots,
     parse_entries,
+    require_reach,
 )
 from hw.host.windows import one_dump
 from hw.host.windows_events import find
@@ -56,8 +58,9 @@ class Folder:
         self._boot_id = boot_id.replace("-", "")
         self._read: dict[Path, tuple[tuple[int, int], object]] = {}
 
-    def look(self, since_utc: datetime) -> tuple[Look, ...]:
+    def look(self, since_utc: datetime, now_utc: datetime) -> tuple[Look, ...]:
         """See :meth:`hw.host.sources.EvidenceSource.look`."""
+        del now_utc
         try:
             files = sorted(
                 path
@@ -78,9 +81,8 @@ class Folder:
             except (OSError, EvidenceError) as error:
                 looks.append(CouldNotLook(name, _kinds_of_name(path), _reason(error, path)))
                 continue
-            if isinstance(content, Looked):
-                recent = tuple(f for f in content.findings if f.time_utc >= since_utc)
-                looks.append(Looked(name, content.kinds, recent))
+            if isinstance(content, tuple):
+                looks += [_since(look, name, since_utc) for look in content]
             elif isinstance(content, list):
                 boots += [item for item in content if isinstance(item, Boot)]
                 entries += [item for item in content if isinstance(item, Entry)]
@@ -103,31 +105,41 @@ class Folder:
 
     def _journal(self, entries: list[Entry], boots: list[Boot], since_utc: datetime) -> list[Look]:
         entries = sorted(entries, key=lambda entry: entry.time_utc)
-        have = {entry.boot.replace("-", "") for entry in entries}
-        is_of_now = not self._boot_id or self._boot_id in have
         recent = [entry for entry in entries if entry.time_utc >= since_utc]
         of_boots = sorted(boots or boots_of(entries), key=lambda boot: boot.first_utc)
         told = [boot for boot in of_boots if boot.last_utc >= since_utc]
-        looks: list[Look] = []
-        for source, kinds, findings in (
-            ("journal: boots", (EvidenceKind.RESTARTS,), find_restarts(told, recent, "boots")),
-            (
-                "journal: kernel",
-                (EvidenceKind.BUGCHECKS, EvidenceKind.DRIVERS),
-                find_kernel(recent, "journal: kernel"),
+        boots_source, kernel, coredumps = (
+            f"journal: {of}" for of in ("boots", "kernel", "coredumps")
+        )
+
+        def of_now() -> list[Entry]:
+            if self._boot_id and all(self._boot_id != _bare(entry.boot) for entry in entries):
+                raise EvidenceError(
+                    str(self.path),
+                    "the journal has no entry of the boot that runs now",
+                    "export it again: journalctl -o json --since=-8d",
+                )
+            return recent
+
+        def restarts() -> tuple[Finding, ...]:
+            words = of_now()
+            if self._boot_id:
+                require_reach(of_boots, since_utc)
+            return find_restarts(told, words, boots_source)
+
+        return [
+            looked(boots_source, [EvidenceKind.RESTARTS], restarts),
+            looked(
+                kernel,
+                [EvidenceKind.BUGCHECKS, EvidenceKind.DRIVERS],
+                lambda: find_kernel(of_now(), kernel),
             ),
-            (
-                "journal: coredumps",
-                (EvidenceKind.APPLICATIONS,),
-                find_crashes(recent, "journal: coredumps"),
+            looked(
+                coredumps,
+                [EvidenceKind.APPLICATIONS],
+                lambda: find_crashes(of_now(), coredumps),
             ),
-        ):
-            if is_of_now:
-                looks.append(Looked(source, kinds, findings))
-            else:
-                reason = "the export has no entry of the boot that runs now; export it again"
-                looks.append(CouldNotLook(source, kinds, reason))
-        return looks
+        ]
 
     def dump_places(self) -> DumpPlaces | None:
         """Return where the host leaves its dumps, if a registry file says so."""
@@ -136,6 +148,17 @@ class Folder:
             if isinstance(content, DumpPlaces):
                 return content
         return None
+
+
+def _bare(boot: str) -> str:
+    return boot.replace("-", "")
+
+
+def _since(look: Look, name: str, since_utc: datetime) -> Look:
+    if isinstance(look, CouldNotLook):
+        return CouldNotLook(name, look.kinds, look.reason)
+    recent = tuple(finding for finding in look.findings if finding.time_utc >= since_utc)
+    return Looked(name, look.kinds, recent)
 
 
 def _reason(error: Exception, path: Path) -> str:
@@ -172,18 +195,20 @@ def _of_events(path: Path, events: list[Event]) -> Looked:
 
 def _log(path: Path) -> object:
     events, damaged = read_event_log(path)
-    if damaged:
-        raise EvidenceError(str(path), f"{damaged} of its records cannot be read")
-    return _of_events(path, events)
+    found = _of_events(path, events)
+    if not damaged:
+        return (found,)
+    # A log that was open in a crash: what can be read counts, and what cannot is not forgotten.
+    return (found, CouldNotLook(path.name, found.kinds, f"{damaged} records cannot be read"))
 
 
 def _xml(path: Path) -> object:
-    return _of_events(path, parse_events(_bytes_of(path), str(path)))
+    return (_of_events(path, parse_events(_bytes_of(path), str(path))),)
 
 
 def _dump(path: Path) -> object:
     findings: tuple[Finding, ...] = tuple(one_dump(path, FindingKind.CRASH_DUMP))
-    return Looked(path.name, (EvidenceKind.BUGCHECKS,), findings)
+    return (Looked(path.name, (EvidenceKind.BUGCHECKS,), findings),)
 
 
 def _registry(path: Path) -> object:

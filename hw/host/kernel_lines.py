@@ -1,7 +1,7 @@
 """What lines of the Linux kernel's log mean for the stability of a host.
 
 Sources: the kernel's own format strings: ``arch/x86/kernel/dumpstack.c`` (Oops), ``lib/bug.c``
-(kernel BUG), ``kernel/panic.c``, ``kernel/watchdog.c`` (soft and hard lockup), ``kernel/hung_task.c``,
+(kernel BUG), ``kernel/panic.c``, ``kernel/watchdog.c`` (lockups), ``kernel/hung_task.c``,
 ``drivers/usb/host/xhci-ring.c`` ("HC died"), ``drivers/usb/core/hub.c`` (over-current, disconnect).
 The kernel's messages are not translated.
 """

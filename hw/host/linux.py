@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -21,6 +22,7 @@ from hw.host.systemd_journal import (
     COREDUMP,
     JOURNAL_STOPPED,
     SHUTDOWN,
+    STOPPING,
     Boot,
     Entry,
     boots_of,
@@ -29,6 +31,7 @@ from hw.host.systemd_journal import (
     find_restarts,
     parse_boots,
     parse_entries,
+    require_reach,
 )
 
 _FIELDS: Final = (
@@ -40,6 +43,8 @@ _WANTED: Final = (
     *(f"MESSAGE_ID={identifier}" for identifier in (JOURNAL_STOPPED, SHUTDOWN, COREDUMP)),
 )
 _PSTORE: Final = ("sys/fs/pstore", "var/lib/systemd/pstore")
+_KDUMP: Final = ("var/crash",)
+_BOOTS, _KERNEL, _COREDUMPS = "journal: boots", "journal: kernel", "journal: coredumps"
 _MAX_TEXT: Final = 1 << 20
 _ADVICE: Final = "ask as a member of the group systemd-journal, or as root"
 
@@ -57,56 +62,59 @@ class LinuxHost:
         self._runner = runner
         self._boot_id = boot_id.replace("-", "")
         self._root = root
-        self._entries: list[Entry] = []
+        self._cursor = ""
         self._is_proven = False
+        self._kernel: list[Finding] = []
+        self._crashes: list[Finding] = []
+        self._stopping: list[Entry] = []
+        self._boots: list[Boot] = []
 
-    def look(self, since_utc: datetime) -> tuple[Look, ...]:
+    def look(self, since_utc: datetime, now_utc: datetime) -> tuple[Look, ...]:
         """See :meth:`hw.host.sources.EvidenceSource.look`."""
         try:
             self._read_new(since_utc)
             problem = None
         except EvidenceError as error:
             problem = error
-        entries = [entry for entry in self._entries if entry.time_utc >= since_utc]
-        self._entries = entries
 
-        def of_entries() -> list[Entry]:
+        def read(findings: list[Finding]) -> list[Finding]:
             if problem is not None:
                 raise problem
-            return entries
+            return [finding for finding in findings if finding.time_utc >= since_utc]
 
         kinds = EvidenceKind
         return (
-            looked("journal: boots", [kinds.RESTARTS], lambda: self._restarts(of_entries())),
             looked(
-                "journal: kernel",
-                [kinds.BUGCHECKS, kinds.DRIVERS],
-                lambda: find_kernel(of_entries(), "journal: kernel"),
+                _BOOTS, [kinds.RESTARTS], lambda: read(self._restarts(since_utc, problem is None))
             ),
-            looked(
-                "journal: coredumps",
-                [kinds.APPLICATIONS],
-                lambda: find_crashes(of_entries(), "journal: coredumps"),
-            ),
+            looked(_KERNEL, [kinds.BUGCHECKS, kinds.DRIVERS], lambda: read(self._kernel)),
+            looked(_COREDUMPS, [kinds.APPLICATIONS], lambda: read(self._crashes)),
             *(
-                looked(f"/{place}", [kinds.BUGCHECKS], lambda place=place: self._pstore(place))
+                looked(f"/{place}", [kinds.BUGCHECKS], partial(self._pstore, place, since_utc))
                 for place in _PSTORE
                 if (self._root / place).exists()
             ),
             *(
-                looked("/var/crash", [kinds.BUGCHECKS], self._kdump)
-                for _ in range((self._root / "var/crash").exists())
+                looked(f"/{place}", [kinds.BUGCHECKS], partial(self._kdump, place, since_utc))
+                for place in _KDUMP
+                if (self._root / place).exists()
             ),
-            looked("/sys: drivers", [kinds.DRIVERS], lambda: self._stack(since_utc)),
+            looked("/sys: drivers", [kinds.DRIVERS], lambda: self._stack(now_utc)),
         )
 
     def _read_new(self, since_utc: datetime) -> None:
         if not self._is_proven:
             self._prove()
-        cursor = self._entries[-1].cursor if self._entries else ""
+        cursor = self._cursor
         begin = f"--after-cursor={cursor}" if cursor else f"--since=@{int(since_utc.timestamp())}"
         done = self._journalctl("-o", "json", f"--output-fields={_FIELDS}", begin, *_WANTED)
-        self._entries.extend(parse_entries(done.stdout, "journalctl"))
+        entries = parse_entries(done.stdout, "journalctl")
+        if not self._boots:
+            self._boots = self._list_boots(entries)
+        self._kernel.extend(find_kernel(entries, _KERNEL))
+        self._crashes.extend(find_crashes(entries, _COREDUMPS))
+        self._stopping.extend(entry for entry in entries if entry.message_id in STOPPING)
+        self._cursor = entries[-1].cursor if entries else cursor
 
     def _prove(self) -> None:
         # An account that may not read the system's journal gets an empty answer, not an error.
@@ -125,16 +133,19 @@ class LinuxHost:
             raise EvidenceError("journalctl", f"ended with {done.code} ({said})", _ADVICE)
         return done
 
-    def _restarts(self, entries: list[Entry]) -> tuple[Finding, ...]:
-        boots = self._boots(entries)
+    def _restarts(self, since_utc: datetime, is_read: bool) -> list[Finding]:
+        if not is_read:
+            return []
+        boots = self._boots
         if not boots or boots[-1].boot.replace("-", "") != self._boot_id:
             raise EvidenceError("journalctl", "its list of boots has not the one that runs now")
-        first = entries[0].time_utc if entries else None
-        # Of a boot that ended before the first entry that was read, its last words were not read.
-        told = [boot for boot in boots if first is None or boot.last_utc >= first]
-        return find_restarts(told, entries, "journal: boots")
+        require_reach(boots, since_utc)
+        # Of a boot that ended before, the last words were not read.
+        told = [boot for boot in boots if boot.last_utc >= since_utc]
+        return list(find_restarts(told, self._stopping, _BOOTS))
 
-    def _boots(self, entries: list[Entry]) -> list[Boot]:
+    def _list_boots(self, entries: list[Entry]) -> list[Boot]:
+        # Read once: while this boot runs, none is added.
         done = self._journalctl("--list-boots", "-o", "json")
         try:
             return parse_boots(done.stdout, "journalctl --list-boots")
@@ -142,15 +153,15 @@ class LinuxHost:
             # Older versions print a table, in local time: take the boots from the entries.
             return boots_of(entries)
 
-    def _pstore(self, place: str) -> Iterator[Finding]:
+    def _pstore(self, place: str, since_utc: datetime) -> Iterator[Finding]:
         for path in sorted((self._root / place).rglob("dmesg*")):
-            yield from _told(path, f"/{place}")
+            yield from _told(path, f"/{place}", since_utc)
 
-    def _kdump(self) -> Iterator[Finding]:
-        for path in sorted((self._root / "var/crash").iterdir()):
-            if path.is_dir() and path.name != "kexec_cmd":
+    def _kdump(self, place: str, since_utc: datetime) -> Iterator[Finding]:
+        for path in sorted((self._root / place).iterdir()):
+            if path.is_dir():
                 text = next(iter(sorted(path.glob("*dmesg*"))), None)
-                yield from _told(text or path, "/var/crash")
+                yield from _told(text or path, f"/{place}", since_utc)
 
     def _stack(self, now_utc: datetime) -> Iterator[Finding]:
         for pattern, link in (
@@ -163,9 +174,11 @@ class LinuxHost:
                 yield Finding(FindingKind.STACK, now_utc, "/sys: drivers", "", "", detail)
 
 
-def _told(path: Path, source: str) -> Iterator[Finding]:
+def _told(path: Path, source: str, since_utc: datetime) -> Iterator[Finding]:
     """A crash that left a file: what its text says, at the time of the file."""
     time_utc = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    if time_utc < since_utc:
+        return
     code = ""
     if path.is_file():
         with path.open("rb") as file:

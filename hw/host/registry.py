@@ -1,8 +1,8 @@
-"""Registry text: what ``reg query`` prints and what ``.reg`` files hold; and where dumps go.
+r"""Registry text: what ``reg query`` prints and what ``.reg`` files hold; and where dumps go.
 
-Source: the key ``HKLM\\SYSTEM\\CurrentControlSet\\Control\\CrashControl`` (Microsoft Learn, "Overview
-of memory dump file options"): ``MinidumpDir``, ``DumpFile``; live kernel reports below
-``%SystemRoot%\\LiveKernelReports``.
+Source: the key ``HKLM\SYSTEM\CurrentControlSet\Control\CrashControl`` (Microsoft Learn,
+"Overview of memory dump file options"): ``MinidumpDir``, ``DumpFile``; live kernel reports below
+``%SystemRoot%\LiveKernelReports``.
 """
 
 from __future__ import annotations

@@ -21,11 +21,12 @@ cannot read it. It counts only with entries of the boot that runs now."""
 class EvidenceSource(Protocol):
     """Something that can be looked at again and again, each time only at what is new."""
 
-    def look(self, since_utc: datetime) -> tuple[Look, ...]:
+    def look(self, since_utc: datetime, now_utc: datetime) -> tuple[Look, ...]:
         """Look at everything.
 
         Args:
             since_utc: nothing older is wanted; a later look never asks for an earlier time.
+            now_utc: the time of this look.
 
         Returns:
             All looks, those that were not possible too.

@@ -26,6 +26,8 @@ SHUTDOWN: Final = "98268866d1d54a499c4e98921d93bc40"
 COREDUMP: Final = "fc2e22bc6ee647b6b90729ab34a250b1"
 """``SD_MESSAGE_COREDUMP``: a program crashed."""
 STOPPING: Final = (JOURNAL_STOPPED, SHUTDOWN)
+REACH: Final = timedelta(hours=24)
+"""As long as the observation window of the host states."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_US: Final = 253_402_300_799_000_000
 """The last microsecond of the year 9999."""
@@ -170,13 +172,12 @@ def boots_of(entries: Iterable[Entry]) -> list[Boot]:
 
 def find_kernel(entries: Iterable[Entry], source: str) -> tuple[Finding, ...]:
     """Return what the kernel's lines mean."""
-    found = []
-    for entry in entries:
-        if entry.transport == "kernel" and (told := meaning(entry.message)):
-            found.append(
-                Finding(told.kind, entry.time_utc, source, told.code, entry.boot, told.detail)
-            )
-    return tuple(found)
+    told = ((entry, meaning(entry.message)) for entry in entries if entry.transport == "kernel")
+    return tuple(
+        Finding(what.kind, entry.time_utc, source, what.code, entry.boot, what.detail)
+        for entry, what in told
+        if what
+    )
 
 
 def find_crashes(entries: Iterable[Entry], source: str) -> tuple[Finding, ...]:
@@ -203,9 +204,26 @@ def find_crashes(entries: Iterable[Entry], source: str) -> tuple[Finding, ...]:
     return tuple(found)
 
 
-def find_restarts(
-    boots: list[Boot], stopping: Iterable[Entry], source: str
-) -> tuple[Finding, ...]:
+def require_reach(boots: list[Boot], since_utc: datetime) -> None:
+    """Return if the journal can tell how the boot before this one ended.
+
+    A journal that is kept in memory begins anew with each boot, so that no crash ever shows in it.
+    A boot that runs since :data:`REACH` or longer needs no boot before it.
+
+    Raises:
+        EvidenceError: it knows one boot alone, and that one is young.
+    """
+    only = boots[0]
+    if len(boots) > 1 or only.first_utc <= since_utc or only.last_utc - only.first_utc >= REACH:
+        return
+    raise EvidenceError(
+        "journalctl",
+        "knows no boot before the one that runs now, so it cannot tell how that one ended",
+        "let it be kept on disk: Storage=persistent in journald.conf",
+    )
+
+
+def find_restarts(boots: list[Boot], stopping: Iterable[Entry], source: str) -> tuple[Finding, ...]:
     """Return how each boot but the last ended: shut down, or without a word.
 
     Args:

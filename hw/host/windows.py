@@ -35,11 +35,12 @@ class WindowsHost:
 
     def __init__(self, runner: Runner, environ: Mapping[str, str]) -> None:
         self._runner = runner
-        self._system_root = environ.get("SystemRoot", r"C:\Windows")  # noqa: SIM112 - its name
+        self._system_root = environ.get("SystemRoot", r"C:\Windows")
         self._read: dict[str, Looked] = {}
 
-    def look(self, since_utc: datetime) -> tuple[Look, ...]:
+    def look(self, since_utc: datetime, now_utc: datetime) -> tuple[Look, ...]:
         """See :meth:`hw.host.sources.EvidenceSource.look`."""
+        del now_utc
         places, registry = self._places()
         return (
             *(self._query(query, since_utc) for query in QUERIES),
@@ -102,9 +103,10 @@ class WindowsHost:
                 raise EvidenceError("reg", f"ended with {done.code}")
             places = dump_places(parse_registry(done.stdout, source))
         except EvidenceError as error:
+            # Then dumps are looked for where they are by default, and may be missed.
             missing = CouldNotLook(source, (EvidenceKind.BUGCHECKS,), str(error))
             return DEFAULT_PLACES.resolved(self._system_root), missing
-        return places.resolved(self._system_root), Looked(source, (EvidenceKind.BUGCHECKS,))
+        return places.resolved(self._system_root), Looked(source, ())
 
 
 def xpath(query: Query, since_utc: datetime, after_record: int = 0) -> str:

@@ -24,6 +24,7 @@ BY_NAME = {
     "hw.guard.grants.GrantsError": USAGE,
     "hw.errors.DeniedError": DENIED,
     "hw.errors.ImageError": USAGE,
+    "hw.host.errors.EvidenceError": NOT_AVAILABLE,
     "hw.errors.DeviceError": NOT_AVAILABLE,
     "sim.errors.SimulationError": CHECK_FAILED,
 }
