@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -49,7 +48,7 @@ def read_event_log(path: Path) -> tuple[list[Event], int]:
         try:
             # One thread: the order of records is that of the file.
             parser = PyEvtxParser(source, number_of_threads=1, skip_errors=True)
-            records: Iterator[dict[str, Any]] = iter(parser.records())
+            records: Any = parser.records()
             for record in records:
                 events.extend(parse_events(record["data"], source))
         except (KeyboardInterrupt, SystemExit):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
@@ -29,7 +29,7 @@ class Meaning:
 
     kind: FindingKind
     code: str = ""
-    detail: Mapping[str, str] = MappingProxyType({})
+    detail: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
 _FAULTS: Final = (
