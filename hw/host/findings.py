@@ -100,13 +100,11 @@ class Looked:
         source: where.
         kinds: which evidence it gives.
         findings: in the order of their time.
-        cursor: where the next look may begin, in the source's own words; may be empty.
     """
 
     source: str
     kinds: tuple[EvidenceKind, ...]
     findings: tuple[Finding, ...] = ()
-    cursor: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """The look for JSON."""

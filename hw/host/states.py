@@ -379,7 +379,7 @@ def _status(memory: Memory, evidence: Evidence, episode: _Episode, window: timed
     state = memory.state
     if state is HostState.NORMAL:
         lacking = []
-        reasons = reasons or ["no incident that is not closed"]
+        reasons = reasons or ["the evidence has no incident that is not closed"]
         if memory.closed_utc is not None:
             closed = f"the last episode ended {utc_text(memory.closed_utc)}"
             reasons.append(f"{closed} with the word for {memory.closed_by}")
@@ -388,7 +388,8 @@ def _status(memory: Memory, evidence: Evidence, episode: _Episode, window: timed
         lacking += [*_open_criteria(memory, evidence, episode, window), _GIVE_WORD]
     if evidence.missing:
         lacking = [*_missing_words(evidence), *lacking]
-        reasons = [f"there is no {line}" for line in _missing_words(evidence)] + reasons
+        told = [f"there is no {line}" for line in _missing_words(evidence)]
+        reasons = told + reasons if episode.is_open else told
         if state is not HostState.FROZEN:
             state = HostState.UNKNOWN
     criteria = episode.criteria if state is not HostState.NORMAL else ()

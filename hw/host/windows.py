@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ntpath
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -21,6 +21,8 @@ from hw.host.runner import Runner
 from hw.host.sources import looked
 from hw.host.windows_events import QUERIES, Query, bugcheck_code, find
 
+OVERLAP: Final = timedelta(minutes=10)
+"""A later look asks for this much of the earlier one again: events are written late (judgement)."""
 MAX_EVENTS: Final = 2000
 """Of one query, the newest: more of one kind say nothing new."""
 
@@ -36,14 +38,13 @@ class WindowsHost:
     def __init__(self, runner: Runner, environ: Mapping[str, str]) -> None:
         self._runner = runner
         self._system_root = environ.get("SystemRoot", r"C:\Windows")
-        self._read: dict[str, Looked] = {}
+        self._read: dict[str, tuple[datetime, tuple[Finding, ...]]] = {}
 
     def look(self, since_utc: datetime, now_utc: datetime) -> tuple[Look, ...]:
         """See :meth:`hw.host.sources.EvidenceSource.look`."""
-        del now_utc
         places, registry = self._places()
         return (
-            *(self._query(query, since_utc) for query in QUERIES),
+            *(self._query(query, since_utc, now_utc) for query in QUERIES),
             registry,
             looked(
                 places.small,
@@ -66,16 +67,17 @@ class WindowsHost:
         # By its full path: nothing of the working directory is ever run.
         return ntpath.join(self._system_root, "System32", name)
 
-    def _query(self, query: Query, since_utc: datetime) -> Look:
-        before = self._read.get(query.label)
-        cursor = int(before.cursor or 0) if before else 0
+    def _query(self, query: Query, since_utc: datetime, now_utc: datetime) -> Look:
+        # Not by the numbers of the records: they begin anew when somebody clears the log.
+        read_utc, known = self._read.get(query.label, (since_utc, ()))
+        from_utc = max(since_utc, read_utc - OVERLAP)
         try:
             done = self._runner.run(
                 (
                     self._program("wevtutil.exe"),
                     "qe",
                     query.channel,
-                    f"/q:{xpath(query, since_utc, cursor)}",
+                    f"/q:{xpath(query, from_utc)}",
                     "/f:xml",
                     "/uni:true",
                     "/rd:true",
@@ -88,12 +90,11 @@ class WindowsHost:
             events = parse_events(done.stdout, f"wevtutil ({query.label})")
         except EvidenceError as error:
             return CouldNotLook(query.label, (query.kind,), str(error))
-        known = before.findings if before else ()
-        findings = (*(item for item in known if item.time_utc >= since_utc), *find(events))
-        cursor = max([cursor, *(event.record_id for event in events)])
-        answer = Looked(query.label, (query.kind,), findings, str(cursor))
-        self._read[query.label] = answer
-        return answer
+        new = find(events)
+        kept = (item for item in known if item.time_utc >= since_utc and item not in new)
+        findings = (*kept, *new)
+        self._read[query.label] = (now_utc, findings)
+        return Looked(query.label, (query.kind,), findings)
 
     def _places(self) -> tuple[DumpPlaces, Look]:
         source = "registry: CrashControl"
@@ -109,19 +110,17 @@ class WindowsHost:
         return places.resolved(self._system_root), Looked(source, ())
 
 
-def xpath(query: Query, since_utc: datetime, after_record: int = 0) -> str:
+def xpath(query: Query, since_utc: datetime) -> str:
     """Return a query in the event log's XPath.
 
     Args:
         query: provider and numbers.
         since_utc: the earliest time.
-        after_record: number of the last event that is known already.
     """
     since = since_utc.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
     parts = [
         f"Provider[@Name='{query.provider}']",
         f"TimeCreated[@SystemTime>='{since}']",
-        f"EventRecordID>{after_record}",
     ]
     if query.event_ids:
         parts.append("(" + " or ".join(f"EventID={number}" for number in query.event_ids) + ")")

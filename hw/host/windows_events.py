@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import PureWindowsPath
 from types import MappingProxyType
 from typing import Final
 
@@ -140,7 +141,7 @@ def _unexpected(event: Event, source: str) -> Finding:
 
 def _planned(event: Event, source: str) -> Finding:
     # Who asked, and the reason as a number: its text is in the system's language.
-    program = event.value("param1", 0).split("(")[0].strip()
+    program = PureWindowsPath(event.value("param1", 0).rpartition("(")[0].strip()).name
     detail = {"program": program, "reason": event.value("param4", 3)}
     return _finding(FindingKind.PLANNED_RESTART, event, source, detail)
 

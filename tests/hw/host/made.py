@@ -118,7 +118,8 @@ def dump_header(
     struct.pack_into("<II", header, 8, 15, 22631)
     struct.pack_into("<I", header, 0x38 if bits == 64 else 0x28, code)
     kind, at = ("<4Q", 0x40) if bits == 64 else ("<4I", 0x2C)
-    struct.pack_into(kind, header, at, *parameters)
+    mask = (1 << bits) - 1
+    struct.pack_into(kind, header, at, *(value & mask for value in parameters))
     if time_utc is not None:
         ticks = (time_utc - datetime(1601, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) * 10
         struct.pack_into("<Q", header, 0xFA8 if bits == 64 else 0xFC0, ticks)
