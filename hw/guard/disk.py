@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from hw.guard.place import sync_folder
+from hw.guard.place import BINARY, sync_folder
 
 
 class Disk:
@@ -27,7 +27,7 @@ class Disk:
             OSError: it could not be written, or only a part of it.
         """
         is_new = not path.exists()
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | BINARY, 0o644)
         try:
             self._write(descriptor, data)
             self._sync(descriptor)
@@ -43,7 +43,7 @@ class Disk:
             OSError: it could not be written.
         """
         temporary = path.with_name(f".{path.name}.new")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | BINARY, 0o644)
         try:
             self._write(descriptor, data)
             self._sync(descriptor)

@@ -5,9 +5,9 @@ read after a crash, keeps the truth in up to three files, and solves what is no 
 is one short writer at a time, nothing is ever changed, and a reader wants all of it. A line can be
 read with a pager on a machine that just crashed, and a torn one is told by its checksum.
 
-A line is believed only if it is whole: it ends in a line feed, is a JSON object, and its ``crc``
-(CRC-32 of the line without that field) is right. All else is left where it stands, counted and not
-believed; the next record begins on a new line. When :meth:`Journal.begin` returns, its mark has
+A line is believed only if it is whole: a JSON object whose ``crc`` (CRC-32 of the line without that
+field) is right. All else is left where it stands, counted and not believed; the next record begins
+on a new line. When :meth:`Journal.begin` returns, its mark has
 survived whatever comes; when it raises, the operation must not be done.
 
 Each file is bounded. A full one becomes the older one (``.1``), and what it had unfinished goes
@@ -40,6 +40,11 @@ ABANDONED: Final = "abandoned"
 """Outcome of what a process of this boot began and left unfinished when it ended."""
 
 _counter = itertools.count(1)
+
+
+def failed(error: BaseException) -> str:
+    """Return the outcome of an operation that ended with an error."""
+    return f"failed: {str(error) or type(error).__name__}"
 
 
 class Entry:
@@ -78,7 +83,7 @@ class Entry:
             self.end()
             return
         try:
-            self.end(f"failed: {error or type(error).__name__}")
+            self.end(failed(error))
         except JournalError as unwritten:
             # The operation's own failure matters more; an end that is missing is on the safe side.
             error.add_note(str(unwritten))
@@ -235,7 +240,9 @@ class Journal:
                 gap = b"" if content[-1:] in (b"", b"\n") else b"\n"
                 self._disk.append(self.path, gap + line)
         except OSError as error:
-            raise JournalError(record.operation or record.kind, f"{self.path}: {error}") from error
+            raise JournalError(
+                record.operation or record.kind, f"{self.path}: {error.strerror or error}"
+            ) from error
 
     def _rotate(self, content: bytes) -> bytes:
         """Put the full file aside; at every point the current name has all that is unfinished."""
@@ -253,7 +260,7 @@ class Journal:
                 older = self._disk.read(self.older_path)
                 current = self._disk.read(self.path)
         except OSError as error:
-            raise JournalError("read", f"{self.path}: {error}") from error
+            raise JournalError("read", f"{self.path}: {error.strerror or error}") from error
         before, damaged_before = records_of(older)
         now, damaged_now = records_of(current)
         # What was carried over stands in both.
