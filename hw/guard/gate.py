@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Final
 
+from health import Level
 from hw.guard.decision import Authority, AuthoritySource, Target, require
 from hw.guard.journal import DONE, Entry, Journal
 from hw.guard.locks import DeviceLock
@@ -26,13 +27,15 @@ class Gate:
 
     Args:
         target: see there.
-        authority: what was granted, or what answers with that; its ``now_s`` is not looked at.
+        authority: what was granted, or what answers with that; its ``now_s`` and its
+            ``acting_level`` are the gate's own.
         journal: where marks go; by default the operator's, opened with the first mark.
         clock: UTC in seconds since 1970, against which acknowledgements expire.
 
     Attributes:
         target: what is behind it.
         is_real: it is no world.
+        acting_level: the level that a supervisor applies right now; None for everybody else.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class Gate:
         self._journal = journal
         self._clock = clock
         self.is_real = target.kind != "world"
+        self.acting_level: Level | None = None
         self._permitted: set[Operation] = set()
         self._lasting: dict[Operation, Entry] = {}
         self._locks: dict[str, DeviceLock] = {}
@@ -64,7 +68,7 @@ class Gate:
             return
         authority = self._authority if isinstance(self._authority, Authority) else self._authority()
         if self.is_real:
-            authority = replace(authority, now_s=self._clock())
+            authority = replace(authority, now_s=self._clock(), acting_level=self.acting_level)
         require(operation, self.target, authority)
         if not self.is_real:
             # A simulation stays one.
