@@ -20,6 +20,20 @@ class Disk:
         except (FileNotFoundError, NotADirectoryError):
             return b""
 
+    def end_of(self, path: Path) -> tuple[int, bytes]:
+        """Return a file's size in bytes and its last byte; none of both when there is no file.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        try:
+            with path.open("rb") as file:
+                size = file.seek(0, os.SEEK_END)
+                file.seek(max(0, size - 1))
+                return size, file.read(1)
+        except FileNotFoundError:
+            return 0, b""
+
     def append(self, path: Path, data: bytes) -> None:
         """Append to a file, made if need be; when this returns it is on the disk.
 

@@ -28,9 +28,10 @@ from typing import Final, Self
 from hw.errors import JournalError
 from hw.guard.decision import Target
 from hw.guard.disk import Disk
-from hw.guard.locks import exclusive, is_alive
+from hw.guard.locks import exclusive
 from hw.guard.operations import Operation
 from hw.guard.place import boot_id as this_boot, state_dir
+from hw.guard.process import Process, is_alive, process_of
 from hw.guard.record import BEGIN, END, Record, line_of, records_of, unfinished_of
 
 FILE_NAME: Final = "journal.jsonl"
@@ -172,17 +173,17 @@ class Journal:
         """
         self._append(self._record(END, {}, identity=begun.identity, outcome=outcome))
 
-    def settle_abandoned(self, is_alive: Callable[[int], bool]) -> None:
+    def settle_abandoned(self, is_alive: Callable[[Process], bool]) -> None:
         """Mark as abandoned what processes of this boot began and did not end before they ended.
 
         Args:
-            is_alive: whether there is a process of this number.
+            is_alive: whether a process still runs.
 
         Raises:
             JournalError: the journal cannot be read or written.
         """
         for begun in self.unfinished():
-            if begun.boot_id == self.boot_id and not is_alive(begun.pid):
+            if begun.boot_id == self.boot_id and not is_alive(begun.process):
                 self.settle(begun, ABANDONED)
 
     def records(self) -> tuple[Record, ...]:
@@ -225,7 +226,15 @@ class Journal:
         now_s, pid = self._clock(), os.getpid()
         made = f"{self.boot_id[:8]}.{pid}.{round(now_s * 1000)}.{next(_counter)}"
         return Record(
-            kind, identity or made, self.boot_id, pid, now_s, operation, target, outcome, facts
+            kind=kind,
+            identity=identity or made,
+            boot_id=self.boot_id,
+            process=process_of(pid),
+            utc_s=now_s,
+            operation=operation,
+            target=target,
+            outcome=outcome,
+            facts=facts,
         )
 
     def _append(self, record: Record) -> None:
@@ -233,26 +242,26 @@ class Journal:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self._locked():
-                content = self._disk.read(self.path)
-                if content and len(content) + len(line) > self._limit_bytes:
-                    content = self._rotate(content)
-                # What a crash tore stays a line of its own, which nobody believes.
-                gap = b"" if content[-1:] in (b"", b"\n") else b"\n"
-                self._disk.append(self.path, gap + line)
+                size_bytes, last = self._disk.end_of(self.path)
+                if size_bytes and size_bytes + len(line) > self._limit_bytes:
+                    self._rotate()
+                elif last not in (b"", b"\n"):
+                    # What a crash tore stays a line of its own, which nobody believes.
+                    line = b"\n" + line
+                self._disk.append(self.path, line)
         except OSError as error:
             raise JournalError(
                 record.operation or record.kind, f"{self.path}: {error.strerror or error}"
             ) from error
 
-    def _rotate(self, content: bytes) -> bytes:
+    def _rotate(self) -> None:
         """Put the full file aside; at every point the current name has all that is unfinished."""
-        records, _ = records_of(content)
+        records, _ = records_of(self._disk.read(self.path))
         newest = {item.kind: item for item in records if item.kind not in (BEGIN, END)}
         keep = {item.identity for item in (*unfinished_of(records), *newest.values())}
         kept = b"".join(line_of(item) for item in records if item.identity in keep)
         self._disk.link(self.path, self.older_path)
         self._disk.replace(self.path, kept)
-        return kept
 
     def _read(self) -> tuple[tuple[Record, ...], int]:
         try:

@@ -96,20 +96,6 @@ def exclusive(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def is_alive(pid: int) -> bool:
-    """Return whether there is a process of this number; True where nobody can tell."""
-    if sys.platform == "win32":
-        # There os.kill ends what it is asked about.
-        return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
 def _lock(descriptor: int, *, is_patient: bool) -> None:
     """Lock an open file until it is closed.
 

@@ -12,7 +12,9 @@ OPERATION_HEADINGS: Final = ("class", "operations")
 LEVEL_HEADINGS: Final = ("level", "operations")
 MEANINGS: Final = {
     Verdict.YES: "allowed",
-    Verdict.ACKNOWLEDGED: "with an acknowledgement of this operation on this target; a grant does on a normal host",
+    Verdict.ACKNOWLEDGED: (
+        "with an acknowledgement of this operation on this target; a grant will do on a normal host"
+    ),
     Verdict.FORCED: "with an acknowledgement and the phrase in the environment",
     Verdict.GRANTED: "with a standing grant of the level that the supervisor acts for",
     Verdict.NO: "denied",

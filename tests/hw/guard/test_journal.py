@@ -14,8 +14,8 @@ from hw.errors import JournalError
 from hw.guard import Operation, Target, disk
 from hw.guard.disk import Disk
 from hw.guard.journal import ABANDONED, Journal
-from hw.guard.locks import is_alive
 from hw.guard.place import boot_id
+from hw.guard.process import Process, is_alive, process_of
 
 DEVICE = Target.of_serial("0009072C00D62F32")
 NOW_S = 1_800_000_000.25
@@ -45,7 +45,7 @@ def test_begin_and_end_are_marked_with_what_is_needed_later(tmp_path):
     entry.end()
     begun, ended = journal(tmp_path).records()
     assert (begun.kind, begun.operation, begun.target) == ("begin", "reset", DEVICE)
-    assert (begun.boot_id, begun.pid, begun.utc_s) == ("boot-a", os.getpid(), NOW_S)
+    assert (begun.boot_id, begun.process.pid, begun.utc_s) == ("boot-a", os.getpid(), NOW_S)
     assert begun.facts == {"request": "RESETFX3", "value": 0}
     assert (ended.kind, ended.identity, ended.outcome) == ("end", begun.identity, "done")
     assert written.unfinished() == ()
@@ -137,9 +137,18 @@ def test_what_a_killed_program_of_this_boot_left_is_no_crash_of_the_host(
 
 
 def test_a_process_that_runs_is_told_from_one_that_ended():
-    assert is_alive(os.getpid())
-    assert is_alive(1)
-    assert not is_alive(DEAD_PID)
+    mine = process_of(os.getpid())
+    assert mine.started
+    assert is_alive(mine)
+    assert is_alive(process_of(1))
+    assert not is_alive(Process(DEAD_PID))
+
+
+def test_a_number_that_was_given_again_is_another_process():
+    """As in a container, where the program has the same number after each start."""
+    mine = process_of(os.getpid())
+    assert not is_alive(mine._replace(started=mine.started - 1))
+    assert is_alive(mine._replace(started=0))
 
 
 def test_notes_are_kept_with_their_facts(tmp_path):
