@@ -99,7 +99,8 @@ def incidents(findings: tuple[Finding, ...]) -> tuple[Incident, ...]:
         else:
             group.append(finding)
     for dump in dumps:
-        fitting = [group for group in groups if _dump_belongs(dump, group)]
+        naming = [group for group in groups if _names(dump, group)]
+        fitting = naming or [group for group in groups if _dump_belongs(dump, group)]
         if fitting:
             min(fitting, key=lambda group: abs(group[0].time_utc - dump.time_utc)).append(dump)
         else:
@@ -131,26 +132,23 @@ def _codes_agree(finding: Finding, group: list[Finding]) -> bool:
     return not finding.code or not codes or finding.code in codes
 
 
+def _names(dump: Finding, group: list[Finding]) -> bool:
+    name = _file_name(dump)
+    return bool(name) and any(name == _file_name(other) for other in group)
+
+
 def _dump_belongs(dump: Finding, group: list[Finding]) -> bool:
-    if any(other.kind is FindingKind.CRASH_DUMP for other in group):
-        return False
-    if any(_same_file(dump, other) for other in group):
-        return True
-    if not (_codes_agree(dump, group) or dump.boot):
+    has_another = any(other.kind is FindingKind.CRASH_DUMP or _file_name(other) for other in group)
+    if has_another or not _codes_agree(dump, group):
         return False
     # A start comes after the stop; a dump known by its file's time alone is written at the start.
     early, late = group[0].time_utc, group[-1].time_utc
     return early - DUMP_MERGE <= dump.time_utc <= late + RESTART_MERGE
 
 
-def _same_file(dump: Finding, other: Finding) -> bool:
-    name = _file_name(other.detail.get("dump", ""))
-    return bool(name) and name == _file_name(dump.detail.get("dump", ""))
-
-
-def _file_name(path: str) -> str:
+def _file_name(finding: Finding) -> str:
     # MEMORY.DMP is written over by each crash, so its name tells nothing.
-    name = path.replace("\\", "/").rpartition("/")[2].lower()
+    name = finding.detail.get("dump", "").replace("\\", "/").rpartition("/")[2].lower()
     return "" if name == "memory.dmp" else name
 
 
