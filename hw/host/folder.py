@@ -13,8 +13,9 @@ file                 what it is
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -39,9 +40,13 @@ from hw.host.windows import one_dump
 from hw.host.windows_events import find
 
 SUFFIXES: Final = (".evtx", ".xml", ".dmp", ".reg", ".txt", ".json", ".jsonl")
+_JOURNALS: Final = (".json", ".jsonl")
 _SYSTEM: Final = (EvidenceKind.RESTARTS, EvidenceKind.BUGCHECKS, EvidenceKind.DRIVERS)
 _OF_CHANNEL: Final = {"system": _SYSTEM, "application": (EvidenceKind.APPLICATIONS,)}
 _ALL: Final = tuple(EvidenceKind)
+_OWN: Final = re.compile(rb'\s*\{\s*"schema":\s*"fx3loop\.')
+EXPORT_AGE: Final = timedelta(hours=1)
+"""An export that is to speak for this host may be this old at most (judgement)."""
 
 
 class Folder:
@@ -60,7 +65,6 @@ class Folder:
 
     def look(self, since_utc: datetime, now_utc: datetime) -> tuple[Look, ...]:
         """See :meth:`hw.host.sources.EvidenceSource.look`."""
-        del now_utc
         try:
             files = sorted(
                 path
@@ -87,7 +91,7 @@ class Folder:
                 boots += [item for item in content if isinstance(item, Boot)]
                 entries += [item for item in content if isinstance(item, Entry)]
         if entries or boots:
-            looks += self._journal(entries, boots, since_utc)
+            looks += self._journal(entries, boots, since_utc, now_utc)
         have = {kind for look in looks for kind in look.kinds}
         missing = tuple(kind for kind in EvidenceKind if kind not in have)
         if missing:
@@ -103,7 +107,9 @@ class Folder:
             self._read[path] = known
         return known[1]
 
-    def _journal(self, entries: list[Entry], boots: list[Boot], since_utc: datetime) -> list[Look]:
+    def _journal(
+        self, entries: list[Entry], boots: list[Boot], since_utc: datetime, now_utc: datetime
+    ) -> list[Look]:
         entries = sorted(entries, key=lambda entry: entry.time_utc)
         recent = [entry for entry in entries if entry.time_utc >= since_utc]
         of_boots = sorted(boots or boots_of(entries), key=lambda boot: boot.first_utc)
@@ -113,12 +119,8 @@ class Folder:
         )
 
         def of_now() -> list[Entry]:
-            if self._boot_id and all(self._boot_id != _bare(entry.boot) for entry in entries):
-                raise EvidenceError(
-                    str(self.path),
-                    "the journal has no entry of the boot that runs now",
-                    "export it again: journalctl -o json --since=-8d",
-                )
+            if self._boot_id:
+                self._require_this_boot(entries, now_utc)
             return recent
 
         def restarts() -> tuple[Finding, ...]:
@@ -140,6 +142,18 @@ class Folder:
                 lambda: find_crashes(of_now(), coredumps),
             ),
         ]
+
+    def _require_this_boot(self, entries: list[Entry], now_utc: datetime) -> None:
+        advice = "export it again: journalctl -o json --since=-8d"
+        if all(self._boot_id != _bare(entry.boot) for entry in entries):
+            problem = "the journal has no entry of the boot that runs now"
+            raise EvidenceError(str(self.path), problem, advice)
+        written_ns = max(
+            mark[0] for path, (mark, _) in self._read.items() if path.suffix in _JOURNALS
+        )
+        if now_utc - datetime.fromtimestamp(written_ns / 1e9, UTC) > EXPORT_AGE:
+            problem = "the journal was exported more than an hour ago"
+            raise EvidenceError(str(self.path), problem, advice)
 
     def dump_places(self) -> DumpPlaces | None:
         """Return where the host leaves its dumps, if a registry file says so."""
@@ -172,9 +186,10 @@ def _kinds_of_name(path: Path) -> tuple[EvidenceKind, ...]:
     if suffix in (".evtx", ".xml"):
         by_name = (kinds for channel, kinds in _OF_CHANNEL.items() if channel in name)
         return next(by_name, _ALL)
-    if suffix in (".json", ".jsonl"):
+    if suffix in _JOURNALS:
         return _ALL
-    return (EvidenceKind.BUGCHECKS,)
+    # A registry file is no evidence itself.
+    return (EvidenceKind.BUGCHECKS,) if suffix == ".dmp" else ()
 
 
 def _bytes_of(path: Path) -> bytes:
@@ -219,6 +234,9 @@ def _json(path: Path) -> object:
     content = _bytes_of(path)
     if content.lstrip()[:1] == b"[":
         return parse_boots(content, str(path))
+    if _OWN.match(content):
+        # A report of ours that somebody left with the evidence.
+        return ()
     return parse_entries(content, str(path))
 
 

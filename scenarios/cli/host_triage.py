@@ -127,7 +127,8 @@ def _print(report: Report) -> None:
             )
         output.print_table(made)
     else:
-        click.echo("No incident found.")
+        where = " in what could be looked at" if not_looked(report) else ""
+        click.echo(f"No incident found{where}.")
     for criterion in report.escalation:
         click.echo(f"Escalate: {criterion.name}: {criterion.reason}")
     for step in report.steps:
