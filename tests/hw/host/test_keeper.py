@@ -82,6 +82,28 @@ def test_a_host_goes_from_normal_to_frozen_to_observing_to_normal(bench):
     assert [change["after"] for change in changes] == ["frozen", "observing", "normal"]
 
 
+EVERYTHING = frozenset(Acknowledgement(operation, DEVICE) for operation in Operation)
+
+
+def allowed(state):
+    """What the guard allows to an operator who risks and acknowledges all."""
+    authority = Authority(RiskMode.AGGRESSIVE, EVERYTHING, state, is_force_guarded=True, now_s=1)
+    return {item for item in Operation if decide(item, DEVICE, authority).allow}
+
+
+@pytest.mark.workflow("A.1")
+@pytest.mark.workflow("A.2")
+@pytest.mark.workflow("A.3")
+def test_a_frozen_host_only_looks_whatever_is_acknowledged(bench):
+    """No write, no reset, no kill; probes, AT queries and evidence go on."""
+    bench.crash()
+    assert allowed(bench.state()) == {Operation.PROBE, Operation.AT_QUERY, Operation.EVIDENCE}
+    bench.keeper().triage(days=2)
+    more = allowed(bench.state()) - allowed(HostState.FROZEN)
+    assert {item.operation_class.value for item in more} == {"interrupting"}
+    assert Operation.REPL in more
+
+
 def test_the_word_is_an_acknowledgement_until_it_expires(bench):
     """Of its operation, on its target, for its time."""
     bench.keeper().confirm(Operation.RESET, DEVICE, 60)
