@@ -68,7 +68,7 @@ WEAKNESSES = {
     25: "only on Windows",
     26: "no seams for tests",
 }
-"""What the workflow's reference scripts get wrong, in short (quecpython-dev-skill, commit e8eb185)."""
+"""What the workflow's reference scripts get wrong, in short (quecpython-dev-skill, e8eb185)."""
 
 
 def tests() -> Iterator[tuple[str, ast.FunctionDef]]:

@@ -62,8 +62,12 @@ class LinuxHost:
         self._runner = runner
         self._boot_id = boot_id.replace("-", "")
         self._root = root
+        self._since_utc: datetime | None = None
+        self._proof: Entry | None = None
+        self._forget()
+
+    def _forget(self) -> None:
         self._cursor = ""
-        self._is_proven = False
         self._kernel: list[Finding] = []
         self._crashes: list[Finding] = []
         self._stopping: list[Entry] = []
@@ -103,8 +107,10 @@ class LinuxHost:
         )
 
     def _read_new(self, since_utc: datetime) -> None:
-        if not self._is_proven:
-            self._prove()
+        if self._since_utc is None or since_utc < self._since_utc:
+            self._forget()
+            self._since_utc = since_utc
+        self._proof = self._proof or self._prove()
         cursor = self._cursor
         begin = f"--after-cursor={cursor}" if cursor else f"--since=@{int(since_utc.timestamp())}"
         done = self._journalctl("-o", "json", f"--output-fields={_FIELDS}", begin, *_WANTED)
@@ -116,14 +122,15 @@ class LinuxHost:
         self._stopping.extend(entry for entry in entries if entry.message_id in STOPPING)
         self._cursor = entries[-1].cursor if entries else cursor
 
-    def _prove(self) -> None:
+    def _prove(self) -> Entry:
         # An account that may not read the system's journal gets an empty answer, not an error.
         done = self._journalctl(
             "-o", "json", "-n", "1", f"_BOOT_ID={self._boot_id}", "_TRANSPORT=kernel"
         )
-        if not parse_entries(done.stdout, "journalctl"):
+        entries = parse_entries(done.stdout, "journalctl")
+        if not entries:
             raise EvidenceError("journalctl", "shows no kernel line of this boot", _ADVICE)
-        self._is_proven = True
+        return entries[-1]
 
     def _journalctl(self, *arguments: str) -> Completed:
         done = self._runner.run(("journalctl", "--no-pager", *arguments))
@@ -151,7 +158,7 @@ class LinuxHost:
             return parse_boots(done.stdout, "journalctl --list-boots")
         except EvidenceError:
             # Older versions print a table, in local time: take the boots from the entries.
-            return boots_of(entries)
+            return boots_of([*entries, *([self._proof] if self._proof else [])])
 
     def _pstore(self, place: str, since_utc: datetime) -> Iterator[Finding]:
         for path in sorted((self._root / place).rglob("dmesg*")):

@@ -25,7 +25,7 @@ class EvidenceSource(Protocol):
         """Look at everything.
 
         Args:
-            since_utc: nothing older is wanted; a later look never asks for an earlier time.
+            since_utc: nothing older is wanted.
             now_utc: the time of this look.
 
         Returns:

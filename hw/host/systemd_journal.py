@@ -149,15 +149,18 @@ def parse_boots(content: bytes, source: str) -> list[Boot]:
         ) from error
     if not isinstance(document, list):
         raise EvidenceError(source, "no list of boots")
-    boots = []
+    boots: list[tuple[int, Boot]] = []
     for number, item in enumerate(document, start=1):
         if not isinstance(item, dict) or not isinstance(item.get("boot_id"), str):
             raise EvidenceError(source, f"item {number} has no boot_id")
         first, last = (
             _time(_text(item.get(name)), source, number) for name in ("first_entry", "last_entry")
         )
-        boots.append(Boot(item["boot_id"], first, last))
-    return sorted(boots, key=lambda boot: boot.first_utc)
+        index = item.get("index")
+        place = index if isinstance(index, int) else number
+        boots.append((place, Boot(item["boot_id"], first, last)))
+    # The journal's own order: a machine without a battery-backed clock begins a boot in the past.
+    return [boot for _, boot in sorted(boots, key=lambda pair: pair[0])]
 
 
 def boots_of(entries: Iterable[Entry]) -> list[Boot]:

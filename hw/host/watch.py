@@ -1,4 +1,8 @@
-"""The state of this host as the guard asks for it: at each operation, looked at once a second."""
+"""The state of this host as the guard asks for it: at each operation, looked at once a second.
+
+The first look is waited for. Later ones run beside the program, because a stream that pauses for
+the tenth of a second that a look may take loses samples.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,15 @@ from hw.host.errors import EvidenceError
 from hw.host.keeper import HostKeeper
 
 INTERVAL_NS: Final = 1_000_000_000
-"""A host that freezes is noticed this much later at most."""
+"""A host that freezes is noticed this much later, and the time of a look."""
+LATE_NS: Final = 15_000_000_000
+"""An answer this old is none: whatever hinders the looks, nothing is known any more."""
+NOTHING: Final[tuple[HostState, frozenset[Acknowledgement]]] = (HostState.UNKNOWN, frozenset())
+
+
+def beside(call: Callable[[], None]) -> None:
+    """Run a call in a thread of its own, which does not keep the process alive."""
+    threading.Thread(target=call, name="host watch", daemon=True).start()
 
 
 class HostWatch:
@@ -22,34 +34,46 @@ class HostWatch:
     Args:
         open_keeper: of whose host; called at the first look, by default for this one.
         monotonic_ns: a clock that never goes back.
-        interval_ns: how old a look may be.
+        start: runs a look beside the program.
     """
 
     def __init__(
         self,
         open_keeper: Callable[[], HostKeeper] = HostKeeper.open_default,
         monotonic_ns: Callable[[], int] = time.monotonic_ns,
-        interval_ns: int = INTERVAL_NS,
+        start: Callable[[Callable[[], None]], None] = beside,
     ) -> None:
         self._open_keeper = open_keeper
         self._monotonic_ns = monotonic_ns
-        self._interval_ns = interval_ns
+        self._start = start
         self._keeper: HostKeeper | None = None
         self._looked_ns: int | None = None
-        self._answer: tuple[HostState, frozenset[Acknowledgement]] = (
-            HostState.UNKNOWN,
-            frozenset(),
-        )
+        self._is_looking = False
+        self._answer = NOTHING
         self._lock = threading.Lock()
 
     def look(self) -> tuple[HostState, frozenset[Acknowledgement]]:
         """Return the state of the host, and what its operator has confirmed."""
         with self._lock:
-            now_ns = self._monotonic_ns()
-            if self._looked_ns is None or now_ns - self._looked_ns >= self._interval_ns:
-                self._answer = self._ask()
-                self._looked_ns = self._monotonic_ns()
-            return self._answer
+            if self._looked_ns is None:
+                self._answer, self._looked_ns = self._ask(), self._monotonic_ns()
+            is_due = self._monotonic_ns() - self._looked_ns >= INTERVAL_NS
+            is_mine = is_due and not self._is_looking
+            self._is_looking = self._is_looking or is_due
+        if is_mine:
+            self._start(self._look_again)
+        with self._lock:
+            is_late = self._monotonic_ns() - self._looked_ns >= LATE_NS
+            return NOTHING if is_late else self._answer
+
+    def _look_again(self) -> None:
+        answer = NOTHING
+        try:
+            answer = self._ask()
+        finally:
+            with self._lock:
+                self._answer, self._looked_ns = answer, self._monotonic_ns()
+                self._is_looking = False
 
     def state(self) -> HostState:
         """Return the state alone: for a loop that drops to observing when a host freezes."""
@@ -60,4 +84,4 @@ class HostWatch:
             self._keeper = self._keeper or self._open_keeper()
             return self._keeper.status().state, self._keeper.acknowledgements()
         except (EvidenceError, JournalError):
-            return HostState.UNKNOWN, frozenset()
+            return NOTHING

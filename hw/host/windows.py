@@ -38,7 +38,7 @@ class WindowsHost:
     def __init__(self, runner: Runner, environ: Mapping[str, str]) -> None:
         self._runner = runner
         self._system_root = environ.get("SystemRoot", r"C:\Windows")
-        self._read: dict[str, tuple[datetime, tuple[Finding, ...]]] = {}
+        self._read: dict[str, tuple[datetime, datetime, tuple[Finding, ...]]] = {}
 
     def look(self, since_utc: datetime, now_utc: datetime) -> tuple[Look, ...]:
         """See :meth:`hw.host.sources.EvidenceSource.look`."""
@@ -69,7 +69,9 @@ class WindowsHost:
 
     def _query(self, query: Query, since_utc: datetime, now_utc: datetime) -> Look:
         # Not by the numbers of the records: they begin anew when somebody clears the log.
-        read_utc, known = self._read.get(query.label, (since_utc, ()))
+        begun_utc, read_utc, known = self._read.get(query.label, (since_utc, since_utc, ()))
+        if since_utc < begun_utc:
+            begun_utc, read_utc, known = since_utc, since_utc, ()
         from_utc = max(since_utc, read_utc - OVERLAP)
         try:
             done = self._runner.run(
@@ -93,7 +95,7 @@ class WindowsHost:
         new = find(events)
         kept = (item for item in known if item.time_utc >= since_utc and item not in new)
         findings = (*kept, *new)
-        self._read[query.label] = (now_utc, findings)
+        self._read[query.label] = (begun_utc, now_utc, findings)
         return Looked(query.label, (query.kind,), findings)
 
     def _places(self) -> tuple[DumpPlaces, Look]:

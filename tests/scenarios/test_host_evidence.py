@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -170,12 +171,47 @@ def test_an_export_that_is_old_does_not_speak_for_this_host(stable_host):
 
 
 def test_weakness_18_a_running_program_notices_within_its_interval(stable_host):
-    """The guard asks at each operation; a look is a second old at most."""
-    now_ns = [0]
-    watch = HostWatch(HostKeeper.open_default, lambda: now_ns[0])
+    """The guard asks at each operation; a look is a second old at most, and runs beside it."""
+    now_ns, begun = [0], []
+    watch = HostWatch(HostKeeper.open_default, lambda: now_ns[0], begun.append)
     assert watch.state().value == "normal"
     crash(stable_host, boot_id())
     now_ns[0] = 999_999_999
     assert watch.state().value == "normal"
+    assert begun == []
     now_ns[0] = 1_000_000_000
+    assert watch.state().value == "normal"
+    (look,) = begun
+    look()
+    assert watch.state().value == "frozen"
+
+
+def test_a_look_that_does_not_end_leaves_the_host_unknown(stable_host):
+    """One is under way at a time; when it is 15 s late the last answer counts no more."""
+    now_ns, begun = [0], []
+    watch = HostWatch(HostKeeper.open_default, lambda: now_ns[0], begun.append)
+    assert watch.state().value == "normal"
+    now_ns[0] = 14_999_999_999
+    assert watch.state().value == "normal"
+    now_ns[0] = 15_000_000_000
+    assert watch.state().value == "unknown"
+    assert len(begun) == 1
+    begun[0]()
+    assert watch.state().value == "normal"
+
+
+def test_a_look_runs_in_a_thread_of_its_own(stable_host):
+    """And its answer arrives."""
+    now_ns, threads = [0], []
+
+    def start(call):
+        threads.append(threading.Thread(target=call))
+        threads[-1].start()
+
+    watch = HostWatch(HostKeeper.open_default, lambda: now_ns[0], start)
+    watch.state()
+    crash(stable_host, boot_id())
+    now_ns[0] = 1_000_000_000
+    watch.state()
+    threads[0].join(10)
     assert watch.state().value == "frozen"

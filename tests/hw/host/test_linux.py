@@ -192,6 +192,34 @@ def test_a_second_look_reads_only_what_is_new(tmp_path):
     assert crash.code == "BUG: kernel NULL pointer dereference"
 
 
+def test_a_look_further_back_reads_anew(tmp_path):
+    """What a nearer one left out is not lost."""
+    host, runner = linux(tmp_path)
+    host.look(ago(days=1), NOW)
+    host.look(SINCE, NOW)
+    assert f"--since=@{int(SINCE.timestamp())}" in runner.commands[-2]
+
+
+def test_a_journalctl_that_lists_boots_as_a_table_will_do(tmp_path):
+    """Then they come from the entries; the boot that runs now is known even if it is silent."""
+
+    def answer(command):
+        if "--list-boots" in command:
+            return Completed(0, b" 0 bbbb Tue 2026-03-10 12:00:00 CET\n")
+        if f"_BOOT_ID={BOOT}" in command:
+            return Completed(0, journal([entry(ago(days=9), "Linux")]))
+        return Completed(0, b"")
+
+    looks = LinuxHost(PlayedRunner(answer), BOOT, tmp_path).look(SINCE, NOW)
+    assert isinstance(looks[0], Looked)
+
+
+def test_boots_stand_in_the_order_of_the_journal():
+    """A machine without a clock of its own begins a boot in the past."""
+    listed = boots((BEFORE, ago(days=3), ago(days=2)), (BOOT, ago(days=900), NOW))
+    assert [boot.boot for boot in parse_boots(listed, "test")] == [BEFORE, BOOT]
+
+
 def test_pstore_and_kdump_tell_of_crashes(tmp_path):
     """The code is in the text; what is older than asked for is left out."""
     text = b"<6>[ 1.0] usb 1-1: fine\n<0>[ 2.0] Kernel panic - not syncing: Fatal exception\n"
