@@ -27,6 +27,9 @@ class Absence:
     def __init__(self, place: Selector) -> None:
         self.place = place
 
+    def hold(self) -> None:
+        """Nothing can be locked."""
+
     def close(self) -> None:
         """Nothing is open."""
 
@@ -45,10 +48,17 @@ class Absence:
         self._lacks(request_name(request))
 
     def control_in(
-        self, request: int, size_bytes: int, timeout_ms: int, *, value: int = 0, index: int = 0
+        self,
+        request: int,
+        size_bytes: int,
+        timeout_ms: int,
+        *,
+        value: int = 0,
+        index: int = 0,
+        operation: Operation = Operation.PROBE,
     ) -> bytes:
         """NoDeviceError."""
-        del size_bytes, timeout_ms, value, index
+        del size_bytes, timeout_ms, value, index, operation
         self._lacks(request_name(request))
 
     def bulk_read_into(self, buffer: array[int], timeout_ms: int) -> int:

@@ -55,6 +55,7 @@ class Connection:
 
     Raises:
         DeniedError: when the guard does not allow it.
+        LockedError: when another process of ours works on the device.
         BusyError: when another program owns the interface.
         DeviceError: when the device cannot be opened.
     """
@@ -71,14 +72,17 @@ class Connection:
         self._bus = bus
         self._device = device
         self._observers = observers
-        self._is_shared = is_shared
         self._now_ns = bus.runtime.now_ns
+        self._gate = bus.gate
+        self._is_shared = is_shared
         if is_shared:
-            bus.permit(_PROBE)
+            self._gate.permit(_PROBE)
             # It opens the device, so a missing permission shows here.
             self._has_driver()
             return
-        bus.permit(Operation.OPEN)
+        self._gate.permit(Operation.OPEN)
+        bus.hold(device)
+        self._gate.lasting(Operation.OPEN, bus=device.bus, address=device.address)
         self._detach_driver()
         with usb_errors("claim interface"):
             usb.util.claim_interface(device, protocol.INTERFACE_NUMBER)
@@ -99,6 +103,10 @@ class Connection:
     def owner(self) -> Owner:
         """Who has the interface; this connection counts as nobody else."""
         return self._bus.owner_of(self._device) if self._is_shared else Owner.NOBODY
+
+    def hold(self) -> None:
+        """Lock the device against other processes of ours; see :meth:`hw.bus.Bus.hold`."""
+        self._bus.hold(self._device)
 
     def close(self) -> None:
         """Release the interface and the handle; closing twice is harmless."""
@@ -132,7 +140,15 @@ class Connection:
             DeniedError: when the guard does not allow it.
             DeviceError: when the transfer fails.
         """
-        self._bus.permit(operation)
+        if not self._gate.is_real:
+            self._gate.permit(operation)
+            return self._control_out(request, payload, timeout_ms, value, index)
+        with self._gate.doing(operation, request=request_name(request), value=value, index=index):
+            return self._control_out(request, payload, timeout_ms, value, index)
+
+    def _control_out(
+        self, request: int, payload: bytes, timeout_ms: int, value: int, index: int
+    ) -> int:
         began_ns = self._began_ns()
         try:
             written: int = self._device.ctrl_transfer(
@@ -147,10 +163,25 @@ class Connection:
         return written
 
     def control_in(
-        self, request: int, size_bytes: int, timeout_ms: int, *, value: int = 0, index: int = 0
+        self,
+        request: int,
+        size_bytes: int,
+        timeout_ms: int,
+        *,
+        value: int = 0,
+        index: int = 0,
+        operation: Operation = _PROBE,
     ) -> bytes:
         """Ask a vendor request; arguments and errors as in :meth:`control_out`."""
-        self._bus.permit(_PROBE)
+        if operation is _PROBE or not self._gate.is_real:
+            self._gate.permit(operation)
+            return self._control_in(request, size_bytes, timeout_ms, value, index)
+        with self._gate.doing(operation, request=request_name(request), value=value, index=index):
+            return self._control_in(request, size_bytes, timeout_ms, value, index)
+
+    def _control_in(
+        self, request: int, size_bytes: int, timeout_ms: int, value: int, index: int
+    ) -> bytes:
         began_ns = self._began_ns()
         try:
             reply = bytes(
@@ -183,7 +214,7 @@ class Connection:
             DeviceTimeoutError: when nothing at all arrived.
             DeviceError: when the transfer fails.
         """
-        self._bus.permit(_READ)
+        self._gate.lasting(_READ)
         began_ns = self._began_ns()
         try:
             received: int = self._device.read(_ENDPOINT, buffer, timeout_ms)
@@ -204,8 +235,8 @@ class Connection:
             BusyError: when another program owns the interface.
             DeviceError: when guard or device refuse.
         """
-        self._bus.permit(Operation.CLEAR_HALT)
-        self._told("clear-halt", _ENDPOINT, self._clear_halt)
+        with self._gate.doing(Operation.CLEAR_HALT):
+            self._told("clear-halt", _ENDPOINT, self._clear_halt)
 
     def _clear_halt(self) -> None:
         if not self._is_shared:
@@ -228,8 +259,8 @@ class Connection:
             BusyError: when another program owns the interface.
             DeviceError: when guard or device refuse.
         """
-        self._bus.permit(Operation.SET_CONFIGURATION)
-        self._told("set-configuration", protocol.CONFIGURATION_VALUE, self._set_configuration)
+        with self._gate.doing(Operation.SET_CONFIGURATION):
+            self._told("set-configuration", protocol.CONFIGURATION_VALUE, self._set_configuration)
 
     def _set_configuration(self) -> None:
         if self._is_shared:
@@ -247,8 +278,7 @@ class Connection:
         Raises:
             DeviceError: when guard or system refuse.
         """
-        self._bus.permit(Operation.PORT_RESET)
-        with suppress(NoDeviceError):
+        with self._gate.doing(Operation.PORT_RESET), suppress(NoDeviceError):
             self._told("port-reset", 0, self._reset)
 
     def _reset(self) -> None:
@@ -320,13 +350,15 @@ class Connection:
 
     def _detach_driver(self) -> None:
         if self._has_driver():
-            self._bus.permit(Operation.DETACH_DRIVER)
-            with usb_errors("detach kernel driver"):
+            with (
+                self._gate.doing(Operation.DETACH_DRIVER),
+                usb_errors("detach kernel driver"),
+            ):
                 self._device.detach_kernel_driver(protocol.INTERFACE_NUMBER)
 
     def _clear_halt_if_it_can(self) -> None:
         try:
-            # Part of opening, which the guard has allowed.
+            # A part of opening, which the guard was asked for.
             self._told("clear-halt", _ENDPOINT, self._clear_halt)
         except (DeviceTimeoutError, StalledError, TransferError):
             # Only a precaution for the first read; a device that is ill shows it at its next

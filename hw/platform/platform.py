@@ -8,7 +8,15 @@ from health import Intent, Level, Outcome, Status, level_bit
 from health.status import HANDLER_NONE
 from hw.boot import Image, Upload
 from hw.bus import REENUMERATION_TIMEOUT_MS
-from hw.errors import BadReplyError, BusyError, DeniedError, DeviceError, DeviceTimeoutError
+from hw.errors import (
+    BadReplyError,
+    BusyError,
+    DeniedError,
+    DeviceError,
+    DeviceTimeoutError,
+    JournalError,
+    LockedError,
+)
 from hw.guard import Operation
 from hw.ownership import Owner
 from hw.protocol import HARDWARE_RX888MK2
@@ -174,8 +182,8 @@ class HostPlatform:
             status: why; it says whether a request hangs.
 
         Returns:
-            DONE, FAILED, or REFUSED where it is not available or the guard denies it; then nothing
-            was sent.
+            DONE, FAILED, or REFUSED where it is not available, the guard denies it, another process
+            of ours works on the device, or the journal cannot be written.
         """
         began_ns = self._runtime.now_ns()
         reason = self.hindrance(level)
@@ -188,10 +196,10 @@ class HostPlatform:
         error: DeviceError | None = None
         outcome = Outcome.DONE
         try:
-            with self._device.acting_for(level):
+            with self._device.acting_for(level), self._device.exclusively():
                 self._act(level, status)
-        except DeniedError as denied:
-            outcome, error = Outcome.REFUSED, denied
+        except (DeniedError, LockedError, JournalError) as refusal:
+            outcome, error = Outcome.REFUSED, refusal
         except BusyError as busy:
             # A program came between the look and the act.
             outcome = Outcome.REFUSED if level in NEEDS_INTERFACE else Outcome.FAILED

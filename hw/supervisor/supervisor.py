@@ -14,7 +14,6 @@ from health import Event, Health, HealthFactory, Intent, Level, Outcome, Policy,
 from health.cascade import Recovery
 from hw.boot import Image
 from hw.errors import DeniedError, DeviceError
-from hw.guard.journal import Journal
 from hw.platform import HostPlatform, HostSampler
 from hw.protocol import BOOT_PRODUCT_ID
 from hw.runtime import Handle, Runtime
@@ -72,7 +71,6 @@ class Supervisor:
         image: firmware to upload, or None: then level 4 is not available.
         mandate: whether it may act now.
         memory: what is written down before anything is done.
-        journal: of what is done to real devices, or None; it is written before too.
         restraint: how often a device may be reset.
         log: takes one line an event.
         notifier: tells the service manager, where there is one.
@@ -97,7 +95,6 @@ class Supervisor:
         *,
         mandate: Mandate | None = None,
         memory: Memory | None = None,
-        journal: Journal | None = None,
         restraint: Restraint = UNRESTRAINED,
         log: Log | None = None,
         notifier: Notifier | None = None,
@@ -119,7 +116,7 @@ class Supervisor:
         self._log = log or silent()
         self._notifier = notifier or Notifier({}, runtime.now_ns)
         self._now_s = now_s or (lambda: runtime.now_ns() // 1_000_000_000)
-        self._deeds = Deeds(memory or Memory(), journal, self._log, self._now_s)
+        self._deeds = Deeds(memory or Memory(), self._log, self._now_s)
         self._trace = trace
         self._platform = HostPlatform(
             device,
@@ -335,14 +332,12 @@ class Supervisor:
         Raises:
             DeviceError: that failed.
         """
-        if image is not None and self._deeds.begin(
-            self._device.target, Level.DEVICE_RESET, UPLOAD, FOUND_IN_BOOT_ROM
-        ):
+        if image is not None and self._deeds.begin(UPLOAD, FOUND_IN_BOOT_ROM):
             return
         outcome = Outcome.FAILED
         self._take_turn()
         try:
-            with self._device.acting_for(Level.DEVICE_RESET):
+            with self._device.acting_for(Level.DEVICE_RESET), self._device.exclusively():
                 report = self._device.reacquire(image, has_left=True, progress=self._progressed)
                 if report is not None:
                     self._device.info()
@@ -369,9 +364,7 @@ class Supervisor:
         """Pause the probe, and write down what is about to be done."""
         code = intent.status.code
         level = intent.level
-        self._unwritten = self._deeds.begin(
-            self._device.target, level, f"level-{level:d}", code.name
-        )
+        self._unwritten = self._deeds.begin(f"level-{level:d}", code.name)
         if self._unwritten:
             return
         self._take_turn()

@@ -18,6 +18,7 @@ SIM_ONLY = {
     "seed": "--seed",
     "speed": "--speed",
     "no_program": "--no-program",
+    "host_state": "--host-state",
 }
 USB_ONLY = {"serial": "--serial"}
 
@@ -56,7 +57,7 @@ USB_ONLY = {"serial": "--serial"}
 @click.option(
     "--host-state",
     type=click.Choice(["unknown", "frozen", "observing", "normal"]),
-    help="What is known of this host; unknown for a device, normal for a world.",
+    help="sim: what its host plays; a real host is judged by its evidence.",
 )
 @click.option("--once", is_flag=True, help="Watch as long as the slowest detection takes, and end.")
 @click.option(

@@ -21,8 +21,8 @@ from hw.errors import NoDeviceError
 from hw.guard import Authority, Grant, HostState
 from hw.guard.certificate import Certificate
 from hw.guard.grants import Grants, default_path
-from hw.guard.journal import Journal
 from hw.guard.place import state_dir
+from hw.host.watch import HostWatch
 from hw.runtime import ThreadRuntime
 from hw.rx888 import Rx888
 from hw.supervisor import (
@@ -59,7 +59,7 @@ class Rights:
     Attributes:
         certificate: of the policy, or None.
         grants_path: file of standing grants, or None for the user's own.
-        host_state: as it was told, or None.
+        host_state: what a world's host plays; None for a stable one.
         is_observing: it was asked to look only.
     """
 
@@ -269,16 +269,12 @@ def on_device(orders: Orders, serial: str | None) -> Result:
     """
     runtime = ThreadRuntime()
     log = Log(_log_line, _utc, is_json=orders.is_json_log)
-    state = orders.rights.host_state or HostState.UNKNOWN
-
-    def host_state() -> HostState:
-        return state
-
+    watch = HostWatch()
     device = Rx888.expect(
         None,
         runtime,
         selector=Selector(serial=serial),
-        authority=standing_authority(Authority(), orders.rights.grants, host_state, time.time),
+        authority=standing_authority(Authority(), orders.rights.grants, watch.state, time.time),
         is_shared=True,
     )
     if device.look() is None and orders.is_once:
@@ -291,9 +287,8 @@ def on_device(orders: Orders, serial: str | None) -> Result:
         orders.image,
         mandate=Forbidden()
         if orders.rights.is_observing
-        else _standing(orders, serial, host_state),
+        else _standing(orders, serial, watch.state),
         memory=memory,
-        journal=Journal.open_default(),
         restraint=Restraint(),
         log=log,
         notifier=Notifier(os.environ, runtime.now_ns),

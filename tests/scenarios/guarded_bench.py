@@ -1,5 +1,7 @@
 """A world that the guard takes for a real device, and a supervisor with everything to be played."""
 
+from contextlib import nullcontext
+
 from health import Level, Policy
 from hw.boot import Image
 from hw.bus import WORLD_ATTRIBUTE, Selector
@@ -49,6 +51,13 @@ def certificate_of(policy):
     )
 
 
+class NoJournal:
+    """Marks nothing: these worlds do thousands of things a second."""
+
+    def begin(self, operation, target, **facts):
+        return nullcontext()
+
+
 class GuardedBench:
     """One device, one supervisor in a process of its own, and perhaps a program that streams."""
 
@@ -92,6 +101,7 @@ class GuardedBench:
                 Authority(), self.grants, lambda: self.state, lambda: 1_000.0
             ),
             is_shared=True,
+            journal=journal or NoJournal(),
         )
         self.device.observe(self.exchanges.append)
         self.memory = memory or Memory()
@@ -105,7 +115,6 @@ class GuardedBench:
                 chosen, certificate_of(chosen), self.serial, self.grants, lambda: self.state
             ),
             memory=self.memory,
-            journal=journal,
             restraint=restraint,
             log=self.log,
             notifier=notifier,

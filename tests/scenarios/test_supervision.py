@@ -8,9 +8,10 @@ import pytest
 
 from health import Event, Level, Outcome, Policy, Status, StatusCode
 from health.status import Evidence
-from hw.errors import BusyError
+from hw.errors import BusyError, JournalError
 from hw.guard import HostState
 from hw.guard.journal import Journal
+from hw.guard.locks import DeviceLock
 from hw.ownership import Owner
 from hw.platform import HostPlatform
 from hw.protocol import Request
@@ -351,9 +352,35 @@ def test_the_journal_has_each_deed_with_its_end(tmp_path):
     journal = Journal(tmp_path / "journal.jsonl", "boot", lambda: 1_000.0)
     with GuardedBench(journal=journal) as bench:
         spoil(bench)
-    found = [(item.operation, item.outcome) for item in journal.records()]
-    assert found == [("stream", ""), ("", "DONE"), ("reset", ""), ("", "DONE")]
+    found = [item.operation or item.outcome for item in journal.records()]
+    level_1 = ["stream", "done", "stream", "done"]
+    assert found == [*level_1, "port-reset", "done", "upload", "done"]
     assert journal.unfinished() == ()
+
+
+def test_a_journal_that_cannot_be_written_refuses_and_never_escalates():
+    class Full:
+        def begin(self, operation, target, **facts):
+            raise JournalError(operation.label, "no space left on device")
+
+    with GuardedBench(journal=Full()) as bench:
+        spoil(bench)
+        assert bench.acts == []
+        assert {outcome for _, outcome in bench.supervisor.tally.remedies} == set()
+        assert bench.supervisor.tally.would[Level.STREAM, StatusCode.STREAM_STALL] >= 1
+
+
+def test_another_fx3loop_that_works_on_the_device_is_let_alone():
+    """Its lock is held; the supervisor's remedy is refused, and comes when the lock is gone."""
+    with GuardedBench() as bench:
+        bench.run(2)
+        lock = DeviceLock.take("usb 2-1")
+        bench.wedge_stream()
+        bench.run(2)
+        assert bench.acts == []
+        lock.release()
+        bench.run(1)
+        assert [item.request for item in bench.acts][:2] == [Request.STOPFX3, Request.STARTFX3]
 
 
 def test_a_crash_loop_ends_in_peace():
