@@ -90,22 +90,22 @@ DAY_S = 86_400
 
 
 def slow_policy():
-    """The reference policy with everything 50 times slower, so that a month is run in minutes."""
+    """The reference policy with everything 100 times slower: a month is run in minutes."""
     return replace(
         Policy.preset("reference"),
         name="slow",
         level_5_enabled=False,
-        poll_interval_ms=5_000,
-        ep0_limit_ms=12_000,
-        usb_event_limit_ms=12_000,
-        stream_stall_ms=15_000,
-        stream_wedge_ms=15_000,
-        cold_start_ms=20_000,
-        clock_lost_ms=20_000,
-        unknown_ms=30_000,
-        ep0_desync_window_ms=60_000,
-        settle_ms=30_000,
-        healthy_ms=100_000,
+        poll_interval_ms=10_000,
+        ep0_limit_ms=24_000,
+        usb_event_limit_ms=24_000,
+        stream_stall_ms=30_000,
+        stream_wedge_ms=30_000,
+        cold_start_ms=40_000,
+        clock_lost_ms=40_000,
+        unknown_ms=60_000,
+        ep0_desync_window_ms=120_000,
+        settle_ms=60_000,
+        healthy_ms=200_000,
     )
 
 

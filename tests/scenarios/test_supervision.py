@@ -1,6 +1,7 @@
 """The supervisor on worlds: beside a program, alone, unplugged, denied, frozen."""
 
 import errno
+import re
 from itertools import pairwise
 from pathlib import Path
 
@@ -87,6 +88,17 @@ def test_levels_2_and_3_are_not_available_beside_the_owner(world, level):
         owner.stats()
     assert platform.available() == 1 << 1 | 1 << 2 | 1 << 3
     assert platform.apply(Level(level), SICK) is Outcome.DONE
+
+
+def test_the_owner_itself_has_levels_2_and_3(world):
+    """A supervising thread of the program: the interface is given back for the call, and kept."""
+    with opened(world, "station", is_shared=False) as owner:
+        platform = HostPlatform(owner, None, WorldRuntime(world))
+        for level in (Level.EP0, Level.APPLICATION):
+            assert platform.apply(level, SICK) is Outcome.DONE
+            assert [handle.process for handle in world.host.device.claims.values()] == ["station"]
+        owner.start_adc(64_000_000)
+        assert len(owner.primed_start(16_384, timeout_ms=1_000)) == 16_384
 
 
 def test_beside_a_reader_a_stalled_stream_is_restarted():
@@ -458,3 +470,14 @@ def test_the_releases_that_it_can_watch():
             bench.run(3)
             assert bench.is_serving, revision(firmware).name
             assert bench.supervisor.tally.failed_probes <= 3
+
+
+def test_the_page_names_every_event_of_the_log():
+    """docs/supervise.md: an event that nobody explains is noise."""
+    root = Path(__file__).parents[2]
+    page = (root / "docs" / "supervise.md").read_text(encoding="utf-8")
+    sources = [*(root / "hw" / "supervisor").glob("*.py"), root / "scenarios/cli/supervising.py"]
+    text = "\n".join(path.read_text(encoding="utf-8") for path in sources)
+    events = set(re.findall(r'(?:log|\.news)\(\s*"([a-z-]+)"', text))
+    assert {"remedy", "would", "absent", "stopped", "cut-short"} <= events
+    assert {event for event in events if f"`{event}`" not in page} == set()
