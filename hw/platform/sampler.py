@@ -62,8 +62,8 @@ class HostSampler:
         """The device has left the bus."""
         self.last_error: DeviceError | None = None
         """Why the latest probe was no full success, ``None`` if it was."""
-        self.last_stats: Stats | None = None
-        """The latest statistics, ``None`` before the first and where there are none."""
+        self.stats_bytes: int | None = None
+        """Length of the GETSTATS reply, 0 where there is none, ``None`` before the first answer."""
 
     def sample(self, record: Recorder) -> None:
         """Probe once and record what was seen.
@@ -96,7 +96,7 @@ class HostSampler:
             self._answered(record)
             return
         self.last_error = None
-        self.last_stats = stats
+        self.stats_bytes = 0 if stats is None else len(stats.pack())
         self._answered(record)
         if stats is not None:
             self._record_stats(stats, record)

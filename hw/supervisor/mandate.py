@@ -13,6 +13,7 @@ from typing import Final, Protocol
 from health import Policy
 from hw.guard import Authority, AuthoritySource, Grant, HostState
 from hw.guard.certificate import Certificate
+from hw.guard.grants import GrantsError
 
 POSITION: Final = "host"
 
@@ -24,7 +25,8 @@ class Mandate(Protocol):
         """Return in one line why it only observes; empty when it may act.
 
         Args:
-            stats_bytes: length of the device's GETSTATS reply; None before one was seen.
+            stats_bytes: length of the device's GETSTATS reply, 0 where there is none; None before
+                the first answer.
         """
         ...
 
@@ -69,7 +71,8 @@ class StandingMandate:
         policy: what decides.
         certificate: what a verification found of it, or None.
         serial: serial number of the device, or None where it is not known.
-        grants: asked anew each time, so that a grant can be revoked.
+        grants: asked anew each time, so that a grant can be revoked; a file with a mistake in it
+            holds none.
         host_state: asked anew each time.
     """
 
@@ -101,9 +104,11 @@ class StandingMandate:
     def _without_grant(self) -> str:
         if self.serial is None:
             return "the device is not chosen by its serial number, so no grant can name it"
-        if not any(grant.serial == self.serial for grant in self.grants()):
-            return f"no standing grant for serial {self.serial}"
-        return ""
+        try:
+            found = any(grant.serial == self.serial for grant in self.grants())
+        except GrantsError as error:
+            return str(error)
+        return "" if found else f"no standing grant for serial {self.serial}"
 
 
 def host_hindrance(state: HostState) -> str:
@@ -125,4 +130,11 @@ def standing_authority(
         host_state: asked anew each time.
         now_s: UTC in s since 1970.
     """
-    return lambda: replace(base, grants=grants(), host_state=host_state(), now_s=now_s())
+
+    def held() -> tuple[Grant, ...]:
+        try:
+            return grants()
+        except GrantsError:
+            return ()
+
+    return lambda: replace(base, grants=held(), host_state=host_state(), now_s=now_s())

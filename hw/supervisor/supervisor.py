@@ -182,7 +182,13 @@ class Supervisor:
         finally:
             self._is_stopping = True
             self._notifier.stopping()
-            probe.join(END_LIMIT_MS)
+            self._end_probe(probe)
+
+    def _end_probe(self, probe: Handle[None]) -> None:
+        try:
+            probe.join(TURN_TIMEOUT_MS)
+        except TimeoutError:
+            self._log("probe-stuck", after_ms=TURN_TIMEOUT_MS)
 
     def _is_over(self, duration_ms: int | None, began_ns: int) -> bool:
         if duration_ms is None:
@@ -232,8 +238,7 @@ class Supervisor:
             self._notifier.progress()
 
     def _consider_mandate(self) -> None:
-        stats = self._sampler.last_stats
-        self.observing = self._mandate.observing(None if stats is None else len(stats.pack()))
+        self.observing = self._mandate.observing(self._sampler.stats_bytes)
         if self.observing:
             self._log.forget("acting")
             self._log.news("observing", reason=self.observing)

@@ -124,6 +124,7 @@ def command(
     device and it looks once.
     """
     from scenarios.cli import inputs, output, supervising
+    from scenarios.cli.supervise_orders import Orders, Rights
 
     refused = USB_ONLY if target == SIM else SIM_ONLY
     for name, option in refused.items():
@@ -132,10 +133,10 @@ def command(
     if once and duration is not None:
         raise click.UsageError("--once has its own duration: leave out one of the two")
     chosen = inputs.policy(policy)
-    orders = supervising.Orders(
+    orders = Orders(
         policy=chosen,
         image=inputs.image(image),
-        rights=supervising.Rights.of(certificate, grants, host_state, observe=observe),
+        rights=Rights.of(certificate, grants, host_state, observe=observe),
         metrics=metrics,
         is_json_log=log_json,
         is_once=once,

@@ -7,10 +7,8 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 
@@ -18,9 +16,8 @@ from health import Policy
 from hw.boot import Image
 from hw.bus import Selector
 from hw.errors import NoDeviceError
-from hw.guard import Authority, Grant, HostState
-from hw.guard.certificate import Certificate
-from hw.guard.grants import Grants, default_path
+from hw.guard import Authority, HostState
+from hw.guard.locks import DeviceLock
 from hw.guard.place import state_dir
 from hw.host.watch import HostWatch
 from hw.runtime import ThreadRuntime
@@ -42,148 +39,13 @@ from hw.supervisor.memory import FILE_NAME, set_aside
 from hw.supervisor.metrics import serve
 from scenarios import option_text
 from scenarios.cli import inputs
+from scenarios.cli.supervise_orders import Orders, Result
 from scenarios.supervised import Plan, SupervisedWorld
 from sim.faults import Fault
 from sim.firmware import revision
 
-SCHEMA: Final = "fx3loop.supervise/1"
 SIM_DURATION_MS: Final = 60_000
-ONCE_SLACK_MS: Final = 1_000
 WORLD_SERIAL: Final = "0009072C00D62F32"
-
-
-@dataclass(frozen=True)
-class Rights:
-    """What the supervisor may be allowed by.
-
-    Attributes:
-        certificate: of the policy, or None.
-        grants_path: file of standing grants, or None for the user's own.
-        host_state: what a world's host plays; None for a stable one.
-        is_observing: it was asked to look only.
-    """
-
-    certificate: Certificate | None
-    grants_path: Path | None
-    host_state: HostState | None
-    is_observing: bool
-
-    @classmethod
-    def of(
-        cls,
-        certificate: Path | None,
-        grants: Path | None,
-        host_state: str | None,
-        *,
-        observe: bool,
-    ) -> Rights:
-        """Return them from what was typed.
-
-        Raises:
-            CertificateError, GrantsError: a file is none, or wrong.
-        """
-        if grants is not None:
-            Grants.read(grants)
-        return cls(
-            None if certificate is None else Certificate.read(certificate),
-            grants,
-            None if host_state is None else HostState(host_state),
-            observe,
-        )
-
-    @property
-    def are_named(self) -> bool:
-        """A world is to be treated as a device would be."""
-        return self.certificate is not None or self.grants_path is not None
-
-    def grants(self) -> tuple[Grant, ...]:
-        """Read the grants anew: one may have been revoked; none of a file with a mistake holds."""
-        return Grants.read(self.grants_path or default_path()).grants
-
-
-@dataclass(frozen=True)
-class Orders:
-    """What was asked for, whatever the target.
-
-    Attributes:
-        policy: what decides.
-        image: firmware to upload, or None.
-        rights: what it may be allowed by.
-        metrics: where its counts are served, or None.
-        is_json_log: the log's form.
-        is_once: end after the slowest detection.
-        duration_ms: end after this time, or None.
-    """
-
-    policy: Policy
-    image: Image | None
-    rights: Rights
-    metrics: str | None
-    is_json_log: bool
-    is_once: bool
-    duration_ms: int | None
-
-    @property
-    def limit_ms(self) -> int | None:
-        """How long it runs, None for ever."""
-        return slowest_detection_ms(self.policy) if self.is_once else self.duration_ms
-
-
-@dataclass(frozen=True)
-class Result:
-    """What there is to say in the end.
-
-    Attributes:
-        target: what was watched.
-        policy: the policy's name.
-        observing: why it only observed in the end; empty when it might act.
-        status: what was evaluated last.
-        is_absent: the device was not there in the end.
-        is_well: the program of a world was served in the end; None for a device.
-        duration_s: how long it watched.
-        counts: of the tally.
-        memory: what is remembered for the next supervisor.
-    """
-
-    target: str
-    policy: str
-    observing: str
-    status: str
-    is_absent: bool
-    is_well: bool | None
-    duration_s: float
-    counts: dict[str, Any]
-    memory: dict[str, Any]
-
-    def as_dict(self) -> dict[str, Any]:
-        """The result for JSON."""
-        return {
-            "schema": SCHEMA,
-            "target": self.target,
-            "policy": self.policy,
-            "observing": self.observing,
-            "status": self.status,
-            "is_absent": self.is_absent,
-            "is_well": self.is_well,
-            "duration_s": self.duration_s,
-            "counts": self.counts,
-            "memory": self.memory,
-        }
-
-
-def slowest_detection_ms(policy: Policy) -> int:
-    """Return how long a policy takes to see the slowest condition that it looks for, in ms."""
-    limits = (
-        policy.ep0_limit_ms,
-        policy.usb_event_limit_ms,
-        policy.stream_stall_ms,
-        policy.stream_wedge_ms,
-        policy.cold_start_ms,
-        policy.clock_lost_ms,
-        policy.unknown_ms,
-        policy.ep0_desync_window_ms,
-    )
-    return max(limits) + 2 * policy.poll_interval_ms + ONCE_SLACK_MS
 
 
 def plan(
@@ -264,6 +126,7 @@ def on_device(orders: Orders, serial: str | None) -> Result:
         serial: which device; None for the only one, which then no grant can name.
 
     Raises:
+        LockedError: another supervisor watches it.
         DeviceError: no USB library, several devices, or one that may not be opened.
         MetricsError: the counts cannot be served.
     """
@@ -279,6 +142,8 @@ def on_device(orders: Orders, serial: str | None) -> Result:
     )
     if device.look() is None and orders.is_once:
         raise NoDeviceError("supervise", device.target.name)
+    # Two of them would each take the other's remedies for trouble.
+    lock = DeviceLock.take(f"supervisor {serial or 'any'}")
     memory = _open_memory(serial, log)
     supervisor = Supervisor(
         device,
@@ -298,6 +163,7 @@ def on_device(orders: Orders, serial: str | None) -> Result:
     with _serving(orders.metrics, supervisor), _ended_by_signal(supervisor.stop):
         supervisor.run(orders.limit_ms)
     device.close()
+    lock.release()
     duration_s = round((runtime.now_ns() - began_ns) / 1e9, 3)
     log("stopped", after_s=duration_s)
     return _result(device.target.name, orders, supervisor, memory, duration_s, None)

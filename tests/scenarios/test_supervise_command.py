@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from prometheus_client.parser import text_string_to_metric_families
 
 from health import Policy
+from hw.guard.locks import DeviceLock
 from hw.supervisor import metrics
 from hw.supervisor.metrics import MetricsError, parse_address, serve
 from scenarios.cli import cli
@@ -283,6 +284,23 @@ def test_once_without_a_device_is_not_available(tmp_path):
     )
     assert done.returncode == 4
     assert "no device" in done.stderr
+
+
+@needs_libusb
+def test_a_second_supervisor_meets_a_clear_message(tmp_path, monkeypatch):
+    monkeypatch.setenv("FX3LOOP_STATE_DIR", str(tmp_path))
+    lock = DeviceLock.take("supervisor none")
+    done = subprocess.run(
+        [*PROGRAM, "--serial", "none", "--duration", "1"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+    lock.release()
+    assert done.returncode == 4
+    (line,) = done.stderr.splitlines()
+    assert "supervisor none is held by" in line
 
 
 def test_sigterm_ends_a_paced_world_too():

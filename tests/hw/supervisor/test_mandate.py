@@ -7,6 +7,7 @@ import pytest
 from health import Level, Policy
 from hw.guard import Authority, Grant, HostState, Operation, Target, decide
 from hw.guard.certificate import Certificate, Firmware
+from hw.guard.grants import GrantsError
 from hw.supervisor import Forbidden, FreeHand, StandingMandate, standing_authority
 
 POLICY = Policy.preset("reference")
@@ -48,6 +49,7 @@ def test_with_certificate_grant_and_a_stable_host_it_may_act():
         ({"certificate": replace(CERTIFICATE, positions={"device": {}})}, 24, "position host"),
         ({"policy": Policy.preset("level-1-4")}, 24, "it is bound to policy"),
         ({}, 20, "there the module sees less"),
+        ({}, 0, "the device's 0: there the module sees less"),
         ({"serial": None}, 24, "not chosen by its serial number"),
         ({"grants": lambda: ()}, 24, f"no standing grant for serial {SERIAL}"),
         ({"serial": "1"}, 24, "no standing grant for serial 1"),
@@ -60,6 +62,17 @@ def test_without_any_of_them_it_observes(changes, stats_bytes, reason):
     found = mandate(**changes).observing(stats_bytes)
     assert reason in found
     assert "\n" not in found
+
+
+def wrong_file():
+    raise GrantsError("grants.toml: no TOML")
+
+
+def test_no_grant_of_a_file_with_a_mistake_holds_and_the_reason_is_told():
+    """The operator edits it while the supervisor runs."""
+    assert mandate(grants=wrong_file).observing(24) == "grants.toml: no TOML"
+    source = standing_authority(Authority(), wrong_file, lambda: HostState.NORMAL, lambda: 1_000.0)
+    assert source().grants == ()
 
 
 def test_before_the_first_answer_its_length_is_no_reason():
