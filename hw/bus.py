@@ -31,7 +31,7 @@ from hw.guard import Authority, AuthoritySource, Operation, Target
 from hw.guard.gate import Gate
 from hw.guard.journal import Journal
 from hw.ownership import Owner, owner_in_sysfs
-from hw.ports import Port, peer_of
+from hw.ports import Port, peer_of, serial_at
 from hw.runtime import Runtime
 
 UsbDevice: TypeAlias = Any
@@ -180,7 +180,7 @@ class Bus:
         trouble: DeviceError | None = None
         for device in self._all():
             try:
-                if device.idProduct in welcome and _fits(device, chosen):
+                if device.idProduct in welcome and self._fits(device, chosen):
                     fitting.append(device)
             except DeviceError as error:
                 trouble = error
@@ -189,6 +189,20 @@ class Bus:
         if not fitting and trouble is not None:
             raise trouble
         return fitting[0] if fitting else None
+
+    def _fits(self, device: UsbDevice, selector: Selector) -> bool:
+        if not _is_placed(device, selector):
+            return False
+        if selector.serial is None or device.idProduct == protocol.BOOT_PRODUCT_ID:
+            return True
+        return (self._known_serial(device) or _read_serial(device)) == selector.serial
+
+    def _known_serial(self, device: UsbDevice) -> str | None:
+        """What the system read when the device enumerated: its control endpoint may be dead now."""
+        ports = device.port_numbers
+        if self.target.kind == "world" or ports is None:
+            return None
+        return serial_at((device.bus, tuple(ports)))
 
     def _all(self) -> list[UsbDevice]:
         with usb_errors("enumerate"):
@@ -366,14 +380,6 @@ def _is_placed(device: UsbDevice, selector: Selector) -> bool:
         return False
     # A backend that does not know the ports cannot contradict the choice.
     return None in (selector.port_numbers, ports) or tuple(ports) == selector.port_numbers
-
-
-def _fits(device: UsbDevice, selector: Selector) -> bool:
-    if not _is_placed(device, selector):
-        return False
-    if selector.serial is None or device.idProduct == protocol.BOOT_PRODUCT_ID:
-        return True
-    return _read_serial(device) == selector.serial
 
 
 def _read_serial(device: UsbDevice) -> str:

@@ -20,6 +20,22 @@ Port: TypeAlias = tuple[int, tuple[int, ...]]
 _PORT_NAME = re.compile(r"(?:usb(\d+)|(\d+)-([\d.]+))-port(\d+)")
 
 
+def serial_at(port: Port) -> str | None:
+    """Return the serial number that the system read at a port, or ``None`` where nobody tells.
+
+    Args:
+        port: bus and port path, such as ``(2, (1, 4))``.
+
+    Source: Linux ``drivers/usb/core/sysfs.c``: the string that was cached at the enumeration.
+    """
+    bus, path = port
+    try:
+        text = (SYSFS / f"{bus}-{'.'.join(map(str, path))}" / "serial").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+    return text.rstrip("\n") or None
+
+
 def peer_of(port: Port) -> Port | None:
     """Return the other name of a port, or ``None`` where there is none or nobody tells.
 

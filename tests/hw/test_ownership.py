@@ -1,9 +1,16 @@
-"""Who has the interface, as Linux shows it."""
+"""Who has the interface, and which serial number is where, as Linux shows it."""
+
+import errno
 
 import pytest
 
-from hw import ownership
+from hw import ownership, ports
+from hw.bus import Bus, Selector
+from hw.errors import DeviceTimeoutError
+from hw.guard import Authority
 from hw.ownership import Owner, owner_in_sysfs
+from hw.protocol import APPLICATION_PRODUCT_ID
+from tests.hw.fake_usb import SERIAL, FakeBackend, FakeDevice, FakeRuntime, WorldBackend
 
 
 @pytest.fixture
@@ -28,3 +35,23 @@ def test_where_nothing_tells_nobody_knows(interface):
     """No Linux, another port, no configuration: then nobody may act as if it were free."""
     assert owner_in_sysfs(2, (1, 5)) is Owner.UNKNOWN
     assert owner_in_sysfs(1, (1, 4)) is Owner.UNKNOWN
+
+
+@pytest.mark.parametrize(("backend", "is_found"), [(FakeBackend, True), (WorldBackend, False)])
+def test_a_device_whose_ep0_is_dead_is_known_by_the_serial_that_was_read_before(
+    tmp_path, monkeypatch, backend, is_found
+):
+    """Linux keeps the string of the enumeration; of a world this machine knows nothing."""
+    monkeypatch.setattr(ports, "SYSFS", tmp_path)
+    (tmp_path / "2-1.4").mkdir()
+    (tmp_path / "2-1.4" / "serial").write_text(f"{SERIAL}\n")
+    device = FakeDevice()
+    device.faults[6] = errno.ETIMEDOUT
+    bus = Bus(backend(device), FakeRuntime(), Authority(), Selector(serial=SERIAL))
+    if is_found:
+        assert bus.find((APPLICATION_PRODUCT_ID,)) is not None
+        stranger = Bus(backend(device), FakeRuntime(), Authority(), Selector(serial="another"))
+        assert stranger.find((APPLICATION_PRODUCT_ID,)) is None
+    else:
+        with pytest.raises(DeviceTimeoutError):
+            bus.find((APPLICATION_PRODUCT_ID,))

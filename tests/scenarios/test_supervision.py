@@ -9,7 +9,8 @@ import pytest
 
 from health import Event, Level, Outcome, Policy, Status, StatusCode
 from health.status import Evidence
-from hw.errors import BusyError, JournalError
+from hw.boot import Image, Section
+from hw.errors import BusyError, DeviceTimeoutError, JournalError
 from hw.guard import HostState
 from hw.guard.journal import Journal
 from hw.guard.locks import DeviceLock
@@ -17,7 +18,7 @@ from hw.ownership import Owner
 from hw.platform import HostPlatform
 from hw.protocol import Request
 from hw.rx888 import Rx888
-from hw.supervisor import Memory, Notifier, Restraint
+from hw.supervisor import Memory, Notifier, Restraint, Supervisor
 from sim.faults import Fault
 from sim.firmware import revision
 from sim.host.backend import get_backend
@@ -406,6 +407,7 @@ def test_a_crash_loop_ends_in_peace():
         pauses_s = [after - before for before, after in pairwise(resets)]
         assert pauses_s[0] >= 10
         assert pauses_s[1] >= 20
+        assert bench.supervisor.tally.remedies == {(Level.DEVICE_RESET, Outcome.DONE): 3}
         assert any("crash loop: 3 resets within 600 s" in line for line in bench.lines)
         assert len([line for line in bench.lines if "crash loop" in line]) < 200
         bench.run(400)
@@ -446,6 +448,39 @@ def test_the_watchdog_is_fed_through_a_level_4():
     assert max(silences_s) < 30
     assert fed.said[0] == "READY=1"
     assert fed.said[-1] == "STOPPING=1"
+
+
+def test_each_piece_of_an_upload_feeds_the_watchdog():
+    """An upload of 6 to 12 s must not look like a hang; nothing else moves meanwhile."""
+    with BenchWorld("fw-2.3", "none") as other:
+        small = Image.parse(other.image)
+    padding = Section(0x40030000, bytes(160 * 1024))
+    image = Image.parse(Image.build([*small.sections, padding], small.entry))
+    fed = Fed()
+    with GuardedBench(notifier=fed, image=image, is_booted=False, has_program=False) as bench:
+        fed.world = bench.world
+        while not bench.supervisor.is_busy:
+            bench.run(0.001)
+        count = len(fed.times_ns)
+        while bench.supervisor.is_busy:
+            bench.run(0.001)
+        assert bench.is_serving
+        assert len(fed.times_ns) - count >= image.data_bytes // 4_096
+
+
+def test_a_device_whose_ep0_is_dead_when_it_is_found_is_wedged_not_lost(world):
+    """The supervisor starts beside a device that hangs already: nothing is asked to find it."""
+    runtime = WorldRuntime(world)
+    stranger = opened(world, "stranger", is_shared=True)
+    with pytest.raises(DeviceTimeoutError):
+        stranger.hang_handler(20_000, timeout_ms=10)
+    device = Rx888.expect(get_backend(world, process="supervisor"), runtime, is_shared=True)
+    supervisor = Supervisor(device, runtime, Policy.preset("reference"), None)
+    supervisor.start()
+    world.run_until(world.now_ns + 3 * SECOND_NS)
+    assert not supervisor.is_absent
+    assert supervisor.status is StatusCode.EP0_WEDGED
+    assert supervisor.tally.would == {(Level.DEVICE_RESET, StatusCode.EP0_WEDGED): 1}
 
 
 def test_it_stops_after_what_it_does():
