@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from health import Policy
+from health import Level, Outcome, Policy
 from hw.guard.journal import LIMIT_BYTES, Journal
 from hw.supervisor import Memory
 from scenarios import positions
@@ -87,6 +87,7 @@ def test_the_page_is_what_the_report_makes():
 # --- a month -----------------------------------------------------------------------------------
 
 DAY_S = 86_400
+DAYS = 30
 
 
 def slow_policy():
@@ -119,7 +120,7 @@ def test_a_month_of_daily_faults_leaves_bounded_files_and_memory(tmp_path):
         policy=slow_policy(), has_program=False, memory=memory, journal=journal
     ) as bench:
         bench.run(60)
-        for _ in range(30):
+        for _ in range(DAYS):
             bench.world.host.unplug()
             bench.run(60)
             bench.world.host.plug()
@@ -136,10 +137,11 @@ def test_a_month_of_daily_faults_leaves_bounded_files_and_memory(tmp_path):
             gc.collect()
             objects.append(len(gc.get_objects()))
         tally = bench.supervisor.tally
-        assert tally.uploads[True] == 30
-        assert sum(tally.remedies.values()) == 30
-        assert len(bench.supervisor.remedies) == 30
-    assert objects[-1] < objects[9] * 1.2
+        # The hang outlasts the wait after the port reset, so the upload comes by itself later.
+        assert tally.uploads == {True: 2 * DAYS}
+        assert tally.remedies == {(Level.DEVICE_RESET, Outcome.FAILED): DAYS}
+        assert len(bench.supervisor.remedies) == DAYS
+    assert objects[-1] < objects[DAYS // 3] * 1.2
     sizes = {path.name: path.stat().st_size for path in tmp_path.iterdir()}
     assert sizes["supervisor.json"] < 16_384
     assert sum(sizes.values()) < 2 * LIMIT_BYTES + 16_384
