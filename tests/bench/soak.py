@@ -26,6 +26,7 @@ from typing import Any
 import usb.core
 
 from hw.protocol import BULK_IN_ENDPOINT, DIRECTION_IN
+from scenarios.collector import relax_collector
 from scenarios.soak.bench import SoakBench
 from scenarios.soak.harness import Harness, no_progress
 from scenarios.soak.plan import Plan
@@ -176,6 +177,7 @@ def _peak_kib() -> int:
 
 
 if __name__ == "__main__":
+    relax_collector()
     changed = dict(text.split("=") for text in sys.argv[4:])
     numbers = {name: int(weight) for name, weight in changed.items()}
     print(json.dumps(compared(int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3]), **numbers)))
