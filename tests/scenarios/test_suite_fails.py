@@ -504,6 +504,7 @@ def test_a_failed_start_leaves_the_clock_on(name):
         ill.lie(station)
         played = played_on(station, world, find(name))
         assert ill.failure in (played.failure or "")
+        station.sleep_ms(100)
         assert world.board.samples.rate_hz == 32_000_000
 
 
