@@ -505,7 +505,7 @@ def test_a_failed_start_leaves_the_clock_on(name):
         played = played_on(station, world, find(name))
         assert ill.failure in (played.failure or "")
         station.sleep_ms(100)
-        assert world.board.samples.rate_hz == 32_000_000
+        assert round(world.board.samples.rate_hz or 0, -3) == 32_000_000
 
 
 def test_every_scenario_can_fail():
