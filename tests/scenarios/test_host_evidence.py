@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from click.testing import CliRunner
 
+from hw.bus import Selector
 from hw.guard import Operation, Target
 from hw.guard.journal import Journal
 from hw.guard.place import boot_id, state_dir
@@ -151,7 +152,7 @@ def test_a_word_is_heard_by_the_guard(stable_host):
     """``confirm`` for one target is an acknowledgement there and nowhere else."""
     done = fx3loop("host", "confirm", "reset", "--target", "usb:0009", "--json")
     assert json.loads(done.stdout)["target_name"] == "serial 0009"
-    authority = inputs.authority_on(Target.of_serial("0009"), "standard", ())()
+    authority = inputs.authority("standard", (), Selector(serial="0009"))()
     (given,) = authority.acknowledgements
     assert (given.operation, given.target) == (Operation.RESET, Target.of_serial("0009"))
     expires = datetime.fromtimestamp(given.expires_s, UTC) - datetime.now(UTC)
