@@ -15,7 +15,6 @@ from hw.boot import Image
 from hw.bus import Selector
 from hw.guard import Acknowledgement, Authority, AuthoritySource, Operation, RiskMode, Target
 from hw.guard.force import is_force_guarded
-from hw.host.watch import HostWatch
 from scenarios.errors import InputError, not_known
 
 
@@ -56,6 +55,9 @@ def authority(
     Raises:
         InputError: there is no such operation.
     """
+    # For real targets alone: it brings all that reads evidence.
+    from hw.host.watch import HostWatch
+
     operations = {item.label: item for item in Operation}
     target = target or Target("usb", selector.label)
     acknowledgements = []
