@@ -36,28 +36,26 @@ def policy(text: str) -> Policy:
 
 
 def authority(
-    risk_mode: str, acknowledged: tuple[str, ...], host_state: str, selector: Selector
+    risk_mode: str,
+    acknowledged: tuple[str, ...],
+    host_state: str,
+    selector: Selector,
+    target: Target | None = None,
 ) -> Authority:
-    """Return what the guard is told of a device on a real bus; see :func:`authority_on`."""
-    target = Target("usb", selector.label)
-    return authority_on(target, risk_mode, acknowledged, host_state)
-
-
-def authority_on(
-    target: Target, risk_mode: str, acknowledged: tuple[str, ...], host_state: str
-) -> Authority:
-    """Return what the guard is told; standing grants are for the supervisor alone.
+    """Return what the guard is told.
 
     Args:
-        target: what the acknowledgements are for; they hold as long as this process runs.
         risk_mode: of :class:`hw.guard.RiskMode`.
-        acknowledged: labels of operations.
+        acknowledged: labels of operations, each acknowledged for the selected device.
         host_state: of :class:`hw.guard.HostState`.
+        selector: which device.
+        target: what is acknowledged for, where that is no device on the bus.
 
     Raises:
         InputError: there is no such operation.
     """
     operations = {item.label: item for item in Operation}
+    target = target or Target("usb", selector.label)
     acknowledgements = []
     for label in acknowledged:
         if label not in operations:
