@@ -130,20 +130,6 @@ class Bus:
             place = with_peer(place)
         return place if place.peer is not None else replace(place, bus=None)
 
-    def lock_name(self, device: UsbDevice) -> str:
-        """Return what a device's lock is named by: its connector.
-
-        It is the same for boot ROM and application where the system tells the connector's two
-        ports; the system is not asked about a world, which has no locks.
-        """
-        ports = device.port_numbers
-        if ports is None:
-            return f"usb {device.bus} address {device.address}"
-        port = (device.bus, tuple(ports))
-        peer = peer_of(port) if self.gate.is_real else None
-        bus, path = min(port, peer or port)
-        return f"usb {bus}-{'.'.join(map(str, path))}"
-
     def permit(self, operation: Operation) -> None:
         """Return if the guard allows an operation here.
 
@@ -151,6 +137,16 @@ class Bus:
             DeniedError: when it does not.
         """
         self.gate.permit(operation)
+
+    def hold(self, device: UsbDevice) -> None:
+        """Lock a real device against other processes of ours, until the gate is released.
+
+        Raises:
+            LockedError: another has it; the message names process and command.
+            JournalError: the lock file cannot be written.
+        """
+        if self.target.kind != "world":
+            self.gate.hold(_lock_name(device))
 
     def find(self, products: Iterable[int], selector: Selector | None = None) -> UsbDevice | None:
         """Return the device that fits, or ``None``.
@@ -295,11 +291,9 @@ class Bus:
         if image is None:
             raise NoDeviceError("open", IN_BOOT_ROM)
         self.permit(Operation.UPLOAD)
+        self.hold(device)
         try:
-            with (
-                self.gate.holding(self.lock_name(device)),
-                self.gate.doing(Operation.UPLOAD, port=_place_name(device)),
-            ):
+            with self.gate.doing(Operation.UPLOAD, port=_place_name(device)):
                 report = upload(device, image, self.runtime, progress=progress)
         finally:
             usb.util.dispose_resources(device)
@@ -333,6 +327,16 @@ def answers(device: UsbDevice) -> bool:
     finally:
         usb.util.dispose_resources(device)
     return len(reply) == protocol.DEVICE_INFO_BYTES
+
+
+def _lock_name(device: UsbDevice) -> str:
+    """The connector: the same for boot ROM and application where the system tells its two ports."""
+    ports = device.port_numbers
+    if ports is None:
+        return f"usb {device.bus} address {device.address}"
+    port = (device.bus, tuple(ports))
+    bus, path = min(port, peer_of(port) or port)
+    return f"usb {bus}-{'.'.join(map(str, path))}"
 
 
 def _place_name(device: UsbDevice) -> str:

@@ -63,7 +63,7 @@ class Connection:
         self._now_ns = bus.runtime.now_ns
         self._gate = bus.gate
         self._gate.permit(Operation.OPEN)
-        self._gate.hold(bus.lock_name(device))
+        bus.hold(device)
         self._gate.lasting(Operation.OPEN, bus=device.bus, address=device.address)
         self._detach_driver()
         with usb_errors("claim interface"):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Final
 
@@ -118,22 +118,6 @@ class Gate:
         """
         if self.is_real and name not in self._locks:
             self._locks[name] = DeviceLock.take(name)
-
-    @contextmanager
-    def holding(self, name: str) -> Iterator[None]:
-        """Lock a device of that name for the block, or longer where it was held before.
-
-        Raises:
-            LockedError: as :meth:`hold`.
-            JournalError: as :meth:`hold`.
-        """
-        was_held = name in self._locks
-        self.hold(name)
-        try:
-            yield
-        finally:
-            if not was_held and name in self._locks:
-                self._locks.pop(name).release()
 
     def release(self, outcome: str = DONE) -> None:
         """Mark the end of what lasted, and unlock; releasing twice is harmless.

@@ -280,22 +280,6 @@ def test_a_device_stays_locked_while_it_is_reset_and_uploaded_to(journal):
             opened(device, journal)
 
 
-def test_a_lock_for_a_block_ends_with_it_unless_it_was_held_before(journal):
-    gate, other = (Gate(DEVICE, ALL, journal=journal) for _ in range(2))
-    with gate.holding("usb 1-1"), pytest.raises(LockedError):
-        other.hold("usb 1-1")
-    other.hold("usb 1-1")
-    with other.holding("usb 1-1"):
-        pass
-    with pytest.raises(LockedError):
-        gate.hold("usb 1-1")
-    other.release()
-    with pytest.raises(RuntimeError), gate.holding("usb 1-1"):
-        raise RuntimeError
-    other.hold("usb 1-1")
-    other.release()
-
-
 def test_boot_rom_and_application_of_one_connector_are_one_device(journal, monkeypatch):
     """One is at the connector's USB 2 port, the other at its USB 3 port; another at port 1-1.4."""
     connector = {(2, (1, 4)): (1, (5, 4)), (1, (5, 4)): (2, (1, 4))}
