@@ -14,6 +14,7 @@ from health.errors import PolicyError
 from hw.boot import Image
 from hw.bus import Selector
 from hw.guard import Acknowledgement, Authority, HostState, Operation, RiskMode, Target
+from hw.guard.force import is_force_guarded
 from scenarios.errors import InputError, not_known
 
 
@@ -35,7 +36,11 @@ def policy(text: str) -> Policy:
 
 
 def authority(
-    risk_mode: str, acknowledged: tuple[str, ...], host_state: str, selector: Selector
+    risk_mode: str,
+    acknowledged: tuple[str, ...],
+    host_state: str,
+    selector: Selector,
+    target: Target | None = None,
 ) -> Authority:
     """Return what the guard is told.
 
@@ -44,18 +49,24 @@ def authority(
         acknowledged: labels of operations, each acknowledged for the selected device.
         host_state: of :class:`hw.guard.HostState`.
         selector: which device.
+        target: what is acknowledged for, where that is no device on the bus.
 
     Raises:
         InputError: there is no such operation.
     """
     operations = {item.label: item for item in Operation}
-    target = Target("usb", selector.label)
+    target = target or Target("usb", selector.label)
     acknowledgements = []
     for label in acknowledged:
         if label not in operations:
             raise not_known("operation", label, operations)
         acknowledgements.append(Acknowledgement(operations[label], target))
-    return Authority(RiskMode(risk_mode), frozenset(acknowledgements), HostState(host_state))
+    return Authority(
+        RiskMode(risk_mode),
+        frozenset(acknowledgements),
+        HostState(host_state),
+        is_force_guarded=is_force_guarded(os.environ),
+    )
 
 
 def image(path: Path | None) -> Image | None:
