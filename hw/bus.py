@@ -28,7 +28,7 @@ from hw.errors import (
     usb_errors,
 )
 from hw.guard import Authority, Operation, Target, require
-from hw.ports import Port, peer_of
+from hw.ports import Port, label, peer_of
 from hw.runtime import Runtime
 
 UsbDevice: TypeAlias = Any
@@ -73,8 +73,9 @@ class Selector:
             return f"serial {self.serial}"
         if self.port_numbers is None:
             return "any device" if self.bus is None else f"any device on bus {self.bus}"
-        path = ".".join(map(str, self.port_numbers))
-        return f"port {path}" if self.bus is None else f"port {self.bus}-{path}"
+        if self.bus is None:
+            return f"port {'.'.join(map(str, self.port_numbers))}"
+        return f"port {label((self.bus, self.port_numbers))}"
 
 
 def with_peer(selector: Selector) -> Selector:
@@ -116,7 +117,11 @@ class Bus:
         ports = device.port_numbers
         if ports is None:
             return replace(self.selector, bus=None)
-        place = replace(self.selector, bus=device.bus, port_numbers=tuple(ports), peer=None)
+        return self.place_at((device.bus, tuple(ports)), self.selector.serial)
+
+    def place_at(self, port: Port, serial: str | None = None) -> Selector:
+        """How to find what is on a port, on either bus; see :meth:`place_of`."""
+        place = Selector(serial, port[1], port[0])
         if self.target.kind != "world":
             place = with_peer(place)
         return place if place.peer is not None else replace(place, bus=None)
@@ -163,13 +168,35 @@ class Bus:
             raise trouble
         return fitting[0] if fitting else None
 
-    def _all(self) -> list[UsbDevice]:
+    def hubs(self) -> list[UsbDevice]:
+        """Return every hub that the system shows; nothing is asked of them.
+
+        Raises:
+            DeniedError: when the guard does not allow to look.
+            DeviceError: when the system does not tell.
+        """
+        self.permit(Operation.PROBE)
+        return self._all(bDeviceClass=protocol.HUB_CLASS)
+
+    def devices(self) -> list[UsbDevice]:
+        """Return every application and boot ROM that fits the port chosen, of any serial number.
+
+        Raises:
+            DeniedError: when the guard does not allow to look.
+            DeviceError: when the system does not tell.
+        """
+        self.permit(Operation.PROBE)
+        known = (protocol.APPLICATION_PRODUCT_ID, protocol.BOOT_PRODUCT_ID)
+        return [
+            device
+            for device in self._all()
+            if device.idProduct in known and _is_placed(device, self.selector)
+        ]
+
+    def _all(self, **wanted: int) -> list[UsbDevice]:
+        wanted = wanted or {"idVendor": protocol.VENDOR_ID}
         with usb_errors("enumerate"):
-            return list(
-                usb.core.find(
-                    find_all=True, backend=self._require_backend(), idVendor=protocol.VENDOR_ID
-                )
-            )
+            return list(usb.core.find(find_all=True, backend=self._require_backend(), **wanted))
 
     def find_application(self) -> UsbDevice:
         """Return the application's device.
@@ -233,7 +260,7 @@ class Bus:
         except DeviceError:
             return ""
         found = ", ".join(
-            f"{protocol.VENDOR_ID:04x}:{device.idProduct:04x} at {_place_name(device)}"
+            f"{protocol.VENDOR_ID:04x}:{device.idProduct:04x} at {place_name(device)}"
             for device in devices
         )
         return f"; on the bus: {found}" if found else ""
@@ -313,9 +340,10 @@ def answers(device: UsbDevice) -> bool:
     return len(reply) == protocol.DEVICE_INFO_BYTES
 
 
-def _place_name(device: UsbDevice) -> str:
+def place_name(device: UsbDevice) -> str:
+    """Where a device is, as the kernel writes it, such as ``2-1.4``."""
     ports = device.port_numbers
-    return f"bus {device.bus}" if ports is None else f"{device.bus}-{'.'.join(map(str, ports))}"
+    return f"bus {device.bus}" if ports is None else label((device.bus, tuple(ports)))
 
 
 def _is_placed(device: UsbDevice, selector: Selector) -> bool:
@@ -334,11 +362,15 @@ def _fits(device: UsbDevice, selector: Selector) -> bool:
         return False
     if selector.serial is None or device.idProduct == protocol.BOOT_PRODUCT_ID:
         return True
-    return _read_serial(device) == selector.serial
+    return read_serial(device) == selector.serial
 
 
-def _read_serial(device: UsbDevice) -> str:
-    """Ask for the serial number ourselves: pyusb's property has no time-out to choose."""
+def read_serial(device: UsbDevice) -> str:
+    """Ask for the serial number ourselves: pyusb's property has no time-out to choose.
+
+    Raises:
+        DeviceError: when the device does not answer with one.
+    """
     try:
         with usb_errors("read serial number"):
             reply = device.ctrl_transfer(
