@@ -35,7 +35,11 @@ def policy(text: str) -> Policy:
 
 
 def authority(
-    risk_mode: str, acknowledged: tuple[str, ...], host_state: str, selector: Selector
+    risk_mode: str,
+    acknowledged: tuple[str, ...],
+    host_state: str,
+    selector: Selector,
+    target: Target | None = None,
 ) -> Authority:
     """Return what the guard is told.
 
@@ -44,12 +48,13 @@ def authority(
         acknowledged: labels of operations, each acknowledged for the selected device.
         host_state: of :class:`hw.guard.HostState`.
         selector: which device.
+        target: what is acknowledged for, where that is no device on the bus.
 
     Raises:
         InputError: there is no such operation.
     """
     operations = {item.label: item for item in Operation}
-    target = Target("usb", selector.label)
+    target = target or Target("usb", selector.label)
     acknowledgements = []
     for label in acknowledged:
         if label not in operations:
