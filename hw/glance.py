@@ -27,7 +27,7 @@ from hw.errors import (
 from hw.protocol import GpifState, Stats
 
 LOOK_INTERVAL_MS: Final = 300
-"""Between the two looks of a glance: a stream of 1 MS/s fills 36 buffers in it."""
+"""Between the looks of a glance: a stream of 1 MS/s fills 36 buffers in it."""
 _PRODUCTS: Final = (protocol.APPLICATION_PRODUCT_ID, protocol.BOOT_PRODUCT_ID)
 _SPEEDS: Final = {1: "low", 2: "full", 3: "high", 4: "super", 5: "super+"}
 """libusb's enum libusb_speed."""
@@ -85,16 +85,15 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Glance:
-    """Two looks, and what they tell.
+    """Some looks, and what they tell.
 
     Attributes:
-        first, second: the looks.
+        last: the last of them.
         condition: in words.
         is_healthy: it serves, or could.
     """
 
-    first: Look
-    second: Look
+    last: Look
     condition: str
     is_healthy: bool
 
@@ -155,26 +154,31 @@ def look(bus: Bus) -> Look:
 
 
 def glance(bus: Bus) -> Glance:
-    """Look twice at the chosen device, and say how it does.
+    """Look twice at the chosen device, once more if it is just blocked, and say how it does.
 
     Raises:
         NoDeviceError: it is not there.
         DeviceError: as :func:`look` raises it.
     """
-    first = look(bus)
-    if first.what == "absent":
+    before = look(bus)
+    if before.what == "absent":
         raise NoDeviceError("probe", f"04b4:00f1 not found, {bus.selector.label}")
     bus.runtime.sleep_ms(LOOK_INTERVAL_MS)
-    second = look(bus)
-    condition, is_healthy = condition_of(first, second)
-    return Glance(first, second, condition, is_healthy)
+    now = look(bus)
+    if now.stats is not None and now.stats.gpif_state in _BLOCKED:
+        # A stream that flows is blocked now and then, and one that has just begun to stall moved.
+        before = now
+        bus.runtime.sleep_ms(LOOK_INTERVAL_MS)
+        now = look(bus)
+    condition, is_healthy = condition_of(before, now)
+    return Glance(now, condition, is_healthy)
 
 
-def condition_of(first: Look, second: Look) -> tuple[str, bool]:
+def condition_of(earlier: Look, later: Look) -> tuple[str, bool]:
     """Return what two looks tell, in words, and whether that is healthy."""
-    if second.what != "application":
-        return _ABSENCES[second.what], False
-    before, now = first.stats, second.stats
+    if later.what != "application":
+        return _ABSENCES[later.what], False
+    before, now = earlier.stats, later.stats
     if now is None:
         return "answers; this firmware has no GETSTATS", True
     if now.gpif_state in _QUIET:

@@ -25,6 +25,19 @@ _LOCKED = (errno.EAGAIN, errno.EWOULDBLOCK, errno.EBUSY)
 _MISSING = (errno.ENOENT, errno.ENXIO, errno.ENOTTY)
 
 
+class NoPortError(NoDeviceError):
+    """There is no such serial port, or its adapter was pulled out."""
+
+    happened = "no such serial port"
+    advice = "check the adapter's cable and the port's name, such as /dev/ttyUSB0 or COM3"
+
+
+class PortBusyError(BusyError):
+    """Another program has the serial port open."""
+
+    advice = "end the program that has the port open"
+
+
 class UartConsole:
     """One open console.
 
@@ -34,8 +47,8 @@ class UartConsole:
 
     Raises:
         DeniedError: the guard does not allow to open it.
-        NoDeviceError: there is no such port.
-        BusyError: another program has it.
+        NoPortError: there is no such port.
+        PortBusyError: another program has it.
         DeviceError: it cannot be opened.
     """
 
@@ -68,12 +81,12 @@ class UartConsole:
         """Return what has come, at once; it may be nothing.
 
         Raises:
-            NoDeviceError: the adapter was pulled out.
+            NoPortError: the adapter was pulled out.
         """
         try:
             data: bytes = self._port.read(_READ_BYTES)
         except OSError as error:
-            raise NoDeviceError(self._operation, str(error)) from error
+            raise NoPortError(self._operation, str(error)) from error
         return data.decode("utf-8", "replace")
 
     def type(self, keys: str) -> None:
@@ -93,9 +106,9 @@ class UartConsole:
         """A typed error: pyserial's are OSErrors, with an errno where the system gave one."""
         number = getattr(error, "errno", None)
         if number in _LOCKED:
-            return BusyError(self._operation, "another program has the port open")
+            return PortBusyError(self._operation)
         if number in _MISSING or number is None:
-            return NoDeviceError(self._operation, "no such serial port, such as /dev/ttyUSB0")
+            return NoPortError(self._operation)
         assert isinstance(error, OSError)
         return from_os_error(self._operation, error)
 

@@ -47,9 +47,9 @@ def show_list(session: Session) -> Done:
 
 
 def probe(session: Session) -> Done:
-    """How the device does, by two looks that claim nothing."""
+    """How the device does, by looks that claim nothing."""
     seen = glance(session.place.open_bus())
-    now = seen.second
+    now = seen.last
     answer = "" if now.answer_ms is None else f", answers in {now.answer_ms:.1f} ms"
     details = "" if now.stats is None else f"; {stats_text(now.stats)}"
     facts = {"condition": seen.condition, **facts_of(now)}
@@ -83,7 +83,7 @@ def upload(image: Image | None) -> Callable[[Session], Done]:
             usb.util.dispose_resources(device)
         if report is None:
             raise Trouble("an application runs already; load resets it first")
-        return Done(True, f"{report.written_bytes} bytes in {report.duration_ns // 10**6} ms")
+        return Done(True, f"{report.written_bytes} bytes in {report.duration_ns / 1e6:.1f} ms")
 
     return do
 

@@ -190,7 +190,7 @@ def _summary(policy: Policy, found: Verdict) -> list[str]:
 def _counts(counts: dict[Any, int], prefix: str = "") -> str:
     if not counts:
         return "nothing"
-    return ", ".join(f"{prefix}{item} {number} times" for item, number in counts.items())
+    return ", ".join(f"{prefix}{item} ×{number}" for item, number in counts.items())
 
 
 def _document(path: Path, policy: Policy, found: Verdict) -> dict[str, Any]:

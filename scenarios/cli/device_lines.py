@@ -164,11 +164,16 @@ def _upload(words: tuple[str, ...]) -> Callable[[Session], Done]:
 def _power_cycle(words: tuple[str, ...]) -> Callable[[Session], Done]:
     name, *rest = words
     port = ports.parse(rest[0]) if rest else None
-    if port is not None:
-        del rest[0]
-    if not rest:
+    numbers = rest if port is None else rest[1:]
+    if not numbers:
         return device_bus.cycle(port)
-    off_ms = _number((name, *rest), f"OFF_MS (the port comes first, such as {name} 2-1.4 2000)")
+    try:
+        off_ms = _number((name, *numbers), "OFF_MS")
+    except InputError:
+        raise InputError(
+            f"{name} takes a port and a time in ms, 0 to {SLEEP_LARGEST_MS}: {name} 2-1.4 2000, "
+            f"not {' '.join(words)!r}"
+        ) from None
     return device_bus.cycle(port, off_ms)
 
 
