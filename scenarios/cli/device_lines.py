@@ -148,13 +148,13 @@ def _acceptance(words: tuple[str, ...]) -> Callable[[Session], Done]:
 
 
 def _sleep(words: tuple[str, ...]) -> Callable[[Session], Done]:
-    duration_ms = _number(words, "MS", SLEEP_LARGEST_MS)
+    duration_ms = _number(words, "MS")
+    return lambda session: _pause(session, duration_ms)
 
-    def do(session: Session) -> Done:
-        session.place.runtime.sleep_ms(duration_ms)
-        return Done(True, f"{duration_ms} ms")
 
-    return do
+def _pause(session: Session, duration_ms: int) -> Done:
+    session.place.runtime.sleep_ms(duration_ms)
+    return Done(True, f"{duration_ms} ms")
 
 
 def _upload(words: tuple[str, ...]) -> Callable[[Session], Done]:
