@@ -21,7 +21,7 @@ from hw import protocol
 from hw.bus import Bus, Selector, UsbDevice, place_name
 from hw.errors import DeviceError, NoDeviceError
 from hw.guard import Operation
-from hw.guard.journal import Journal
+from hw.guard.journal import Entry
 from hw.hub import Socket, Switching, sockets_of
 from hw.ports import SYSFS, Port, label
 
@@ -85,11 +85,11 @@ def power_cycle(
     off_ms: int = OFF_MS,
     repeats: int = 1,
     sysfs: Path | None = None,
-    journal: Journal | None = None,
 ) -> PowerCycle:
     """Turn a port's power off and on, and see whether the device lost its state by it.
 
-    The power is on again whatever happens meanwhile. No handle of the device may be open.
+    The power is on again whatever happens meanwhile. No handle of the device may be open: its
+    connector is locked against other programs of ours as long as this takes.
 
     Args:
         bus: which device, and the guard in front of it.
@@ -98,11 +98,11 @@ def power_cycle(
         off_ms: how long the port stays off.
         repeats: how often it is told to be off; some drivers turn it on again.
         sysfs: instead of ``/sys/bus/usb/devices``, which is asked for a real bus alone.
-        journal: where the beginning is marked before anything is switched, and the outcome after.
 
     Raises:
         DeniedError: before anything is asked or switched, when the guard does not allow it.
         NoDeviceError: the device is not there, and no port is given.
+        LockedError: another program of ours works on the device.
         JournalError: the beginning cannot be marked, so nothing was switched.
         DeviceError: the hub may not be opened, or refuses.
     """
@@ -116,13 +116,15 @@ def power_cycle(
     refusal = _refusal(sockets)
     if refusal:
         return PowerCycle(PowerOutcome.NOT_SWITCHABLE, label(port), detail=refusal)
-    cycle = _Cycle(bus, port, sockets, before)
-    if journal is None:
-        return cycle.run(off_ms, repeats)
-    with journal.begin(Operation.POWER_CYCLE, bus.target, port=label(port)) as entry:
-        done = cycle.run(off_ms, repeats)
-        entry.end(done.outcome)
-        return done
+    bus.hold_port(port)
+    try:
+        with bus.gate.doing(Operation.POWER_CYCLE, port=label(port)) as entry:
+            done = _Cycle(bus, port, sockets, before).run(off_ms, repeats)
+            if isinstance(entry, Entry):
+                entry.end(done.outcome)
+            return done
+    finally:
+        bus.gate.release()
 
 
 def _port_of(device: UsbDevice | None) -> Port:

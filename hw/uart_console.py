@@ -16,7 +16,8 @@ from typing import Self
 import serial
 
 from hw.errors import BusyError, DeviceError, NoDeviceError, from_os_error
-from hw.guard import Authority, Operation, Target, require
+from hw.guard import Authority, Operation, Target
+from hw.guard.gate import Gate
 
 BAUD_RATE = 115_200
 _READ_BYTES = 4_096
@@ -53,14 +54,15 @@ class UartConsole:
     """
 
     def __init__(self, port: str, authority: Authority) -> None:
-        self.target = Target("serial", port)
-        self._authority = authority
+        self._gate = Gate(Target("serial", port), authority)
         self._operation = f"console {port}"
-        require(Operation.OPEN, self.target, authority)
+        self._gate.lasting(Operation.OPEN)
         try:
             self._port = serial.Serial(port, BAUD_RATE, timeout=0, exclusive=True)
         except (OSError, ValueError) as error:
-            raise self._error(error) from error
+            failure = self._error(error)
+            self._gate.release(f"failed: {failure}")
+            raise failure from error
 
     def __enter__(self) -> Self:
         return self
@@ -76,6 +78,7 @@ class UartConsole:
     def close(self) -> None:
         """Give the port back; closing twice is harmless."""
         self._port.close()
+        self._gate.release()
 
     def read(self) -> str:
         """Return what has come, at once; it may be nothing.
@@ -96,11 +99,11 @@ class UartConsole:
             DeniedError: the guard does not allow it: nobody can say what a command does.
             DeviceError: it cannot be sent.
         """
-        require(Operation.RAW, self.target, self._authority)
-        try:
-            self._port.write(keys.replace("\n", "\r").encode("latin-1", "replace"))
-        except OSError as error:
-            raise self._error(error) from error
+        with self._gate.doing(Operation.RAW, typed=keys):
+            try:
+                self._port.write(keys.replace("\n", "\r").encode("latin-1", "replace"))
+            except OSError as error:
+                raise self._error(error) from error
 
     def _error(self, error: OSError | ValueError) -> DeviceError:
         """A typed error: pyserial's are OSErrors, with an errno where the system gave one."""

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
 from typing import Any
 
 import usb.util
 
-from hw.boot import Image
+from hw.boot import Image, Upload
 from hw.bus import REENUMERATION_TIMEOUT_MS, Bus
 from hw.glance import Look, found_on, glance
-from hw.guard import Operation
 from hw.ports import Port
 from hw.power import OFF_MS, PowerCycle, PowerOutcome, power_cycle
 from scenarios.cli import output
@@ -79,8 +77,7 @@ def upload(image: Image | None) -> Callable[[Session], Done]:
             # A command before this one may just have reset it.
             report = session.station.device.reacquire(firmware)
         else:
-            device, report = session.place.open_bus().bring_up(firmware, REENUMERATION_TIMEOUT_MS)
-            usb.util.dispose_resources(device)
+            report = _bring_up(session.place.open_bus(), firmware)
         if report is None:
             raise Trouble("an application runs already; load resets it first")
         return Done(True, f"{report.written_bytes} bytes in {report.duration_ns / 1e6:.1f} ms")
@@ -105,9 +102,7 @@ def cycle(port: Port | None, off_ms: int = OFF_MS) -> Callable[[Session], Done]:
     def do(session: Session) -> Done:
         session.leave()
         bus = session.place.open_bus()
-        bus.permit(Operation.POWER_CYCLE)
-        journal = None if session.place.journal is None else session.place.journal()
-        done = power_cycle(bus, port=port, off_ms=off_ms, journal=journal)
+        done = power_cycle(bus, port=port, off_ms=off_ms)
         has_passed = done.outcome is PowerOutcome.CYCLED
         text = _power_text(done)
         if has_passed and session.image is not None:
@@ -131,9 +126,17 @@ def _power_text(done: PowerCycle) -> str:
 
 
 def _upload_again(bus: Bus, image: Image) -> str:
-    with ExitStack() as after:
-        device, report = bus.bring_up(image, REENUMERATION_TIMEOUT_MS)
-        after.callback(usb.util.dispose_resources, device)
+    report = _bring_up(bus, image)
     return (
         "an application was faster" if report is None else f"{report.written_bytes} bytes uploaded"
     )
+
+
+def _bring_up(bus: Bus, image: Image) -> Upload | None:
+    """Upload to what comes up on the bus, and leave it to whoever wants it next."""
+    try:
+        device, report = bus.bring_up(image, REENUMERATION_TIMEOUT_MS)
+        usb.util.dispose_resources(device)
+    finally:
+        bus.gate.release()
+    return report

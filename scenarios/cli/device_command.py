@@ -220,17 +220,12 @@ def _other_console(context: click.Context) -> int:
         raise click.UsageError("--port is a real serial port; give --target usb with it")
     if given["as_json"]:
         raise click.UsageError("--json goes with --file: record the port first")
-    from hw.bus import Selector
     from hw.guard import Target
     from hw.runtime import ThreadRuntime
 
     port = given["port"]
-    authority = inputs.authority(
-        given["risk"],
-        given["acknowledge"],
-        given["host_state"],
-        Selector(),
-        Target("serial", port),
+    authority = inputs.authority_on(
+        Target("serial", port), given["risk"], given["acknowledge"], given["host_state"]
     )
     seconds = given["seconds"]
     duration_ms = None if seconds is None else seconds * 1000

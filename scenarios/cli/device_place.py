@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from hw.boot import Image
 from hw.bus import Bus, UsbBackend, UsbDevice
 from hw.guard import Authority
-from hw.guard.journal import Journal
 from hw.owner import owners_of
 from hw.runtime import Runtime, ThreadRuntime
 from hw.rx888 import Rx888
@@ -34,7 +33,6 @@ class Place:
         runtime: its clock.
         image: firmware to upload, or None.
         is_live: time passes by itself: a real device, or a world in step with the wall clock.
-        journal: opens the journal of what is done to real things; None for a world.
     """
 
     open_device: Callable[[], Rx888]
@@ -43,7 +41,6 @@ class Place:
     runtime: Runtime
     image: Image | None
     is_live: bool
-    journal: Callable[[], Journal] | None = None
 
     def station(self) -> Station:
         """Open the device and return a place of work.
@@ -96,7 +93,6 @@ def usb_place(device: Device) -> Place:
         lambda found: owners_of(found.bus, found.address),
         image=device.image,
         is_live=True,
-        journal=Journal.open_default,
     )
 
 
@@ -108,7 +104,6 @@ def _place(
     *,
     image: Image | None,
     is_live: bool,
-    journal: Callable[[], Journal] | None = None,
 ) -> Place:
     authority: Authority = device.authority
 
@@ -125,4 +120,4 @@ def _place(
     def open_bus() -> Bus:
         return Bus(backend, runtime, authority, device.selector)
 
-    return Place(open_device, open_bus, owners, runtime, image, is_live, journal)
+    return Place(open_device, open_bus, owners, runtime, image, is_live)

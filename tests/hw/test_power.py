@@ -7,9 +7,10 @@ import pytest
 
 from hw.boot import Image
 from hw.bus import Bus, Selector
-from hw.errors import DeniedError, NoDeviceError, TransferError
+from hw.errors import DeniedError, LockedError, NoDeviceError, TransferError
 from hw.guard import Acknowledgement, Authority, HostState, Operation, RiskMode, Target
 from hw.guard.journal import Journal
+from hw.guard.locks import DeviceLock
 from hw.power import OFF_MS, PowerOutcome, power_cycle
 from hw.rx888 import Rx888
 from sim.host.backend import get_backend
@@ -281,10 +282,22 @@ def test_the_guard_decides_before_anything_is_sent(tmp_path, authority):
 
 def test_the_journal_knows_before_the_power_goes(tmp_path):
     """Begun before the first request, ended with the outcome."""
-    journal = Journal(tmp_path / "journal.jsonl", "boot", lambda: 1.0)
+    journal = Journal.open_default()
     seen = []
     connector = Connector(lambda device: seen.append(len(journal.unfinished())))
-    connector.cycle(tmp_path, journal=journal)
+    connector.cycle(tmp_path)
     assert seen == [1]
     begun, ended = journal.records()
     assert (begun.operation, ended.outcome) == ("power-cycle", "hub lied")
+
+
+def test_a_device_that_another_program_works_on_is_left_alone(tmp_path):
+    """Its connector is locked; nothing is switched."""
+    lock = DeviceLock.take("usb 2-1.4")
+    connector = Connector(leave, come_back)
+    with pytest.raises(LockedError):
+        connector.cycle(tmp_path)
+    assert connector.order == []
+    lock.release()
+    assert connector.cycle(tmp_path).outcome is CYCLED
+    DeviceLock.take("usb 2-1.4").release()
