@@ -136,7 +136,7 @@ def judge_file(path: Path, policy: Policy, *, as_json: bool) -> int:
         ConsoleLogError: it is no log of this console.
     """
     from hw.console_log import ConsoleLogError, parse
-    from hw.console_verdict import judge
+    from hw.console_replay import judge
 
     try:
         entries = parse(_content(path))

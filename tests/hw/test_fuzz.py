@@ -10,7 +10,7 @@ from hypothesis import example, given, settings, strategies as st
 from health import Policy
 from hw.boot import Image
 from hw.console_log import ConsoleLogError, Said, parse
-from hw.console_verdict import judge
+from hw.console_replay import judge
 from hw.errors import ImageError
 from hw.protocol import DeviceInfo, Stats
 

@@ -3,11 +3,15 @@
 Facts: RunApplication.c (one poll each 100 ms, stall at the third), health.c, judgement (the cap).
 """
 
+from dataclasses import replace
+from itertools import pairwise
+
 import pytest
 
 from health import Policy
 from hw.console_log import parse
-from hw.console_verdict import GAP_POLLS_MAX, Source, judge
+from hw.console_replay import GAP_POLLS_MAX, judge
+from hw.console_verdict import Source
 from tests.hw.console_recording import Recording
 
 SHIPPED = Policy.preset("level-1-4-5")
@@ -57,6 +61,20 @@ def test_each_use_of_level_1_falls_into_the_poll_that_the_log_says(unread):
         for source in (Source.FIRMWARE, Source.POLICY)
     }
     assert times[Source.FIRMWARE] == times[Source.POLICY]
+
+
+def test_without_times_a_recovery_takes_four_polls(unread):
+    """One that sees the new count and three that find it the same: 400 ms (RunApplication.c)."""
+    times = [item.at_ms for item in verdict(unread[1]).moments if item.source is Source.POLICY]
+    assert [later - earlier for earlier, later in pairwise(times)] == [400] * 4
+
+
+def test_what_the_firmware_mended_is_not_held_against_it(unread):
+    """Its level 1 begins the count again: a policy that waits longer acts once it gave up."""
+    found = verdict(unread[0], replace(SHIPPED, stream_stall_ms=600))
+    (act,) = (item for item in found.moments if item.source is Source.POLICY)
+    (first, *_) = (item for item in found.moments if item.what.startswith("gave up"))
+    assert act.at_ms > first.at_ms
 
 
 def test_a_policy_without_levels_would_have_done_nothing(unread):
