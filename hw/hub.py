@@ -15,8 +15,8 @@ Documentation/ABI/testing/sysfs-bus-usb, ``<hub>:1.0/<hub>-port<X>/disable``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -25,7 +25,7 @@ import usb.util
 
 from hw import protocol
 from hw.bus import Bus, UsbDevice, read_serial
-from hw.errors import BadReplyError, DeviceError, usb_errors
+from hw.errors import AccessDeniedError, BadReplyError, DeviceError, usb_errors
 from hw.ports import Port, folder_of, label, peer_of
 
 HUB_TIMEOUT_MS = 5_000
@@ -43,6 +43,25 @@ class Switching(StrEnum):
     PER_PORT = "each port"
     GANGED = "all its ports together"
     NONE = "no port"
+
+
+class HubAccessError(AccessDeniedError):
+    """The operating system does not let this user open the hub."""
+
+    advice = (
+        "run this as root, or give yourself the hub by a udev rule such as "
+        'SUBSYSTEM=="usb", ATTR{idVendor}=="2109", ATTR{bDeviceClass}=="09", TAG+="uaccess"'
+    )
+
+
+@contextmanager
+def _hub_errors(operation: str) -> Iterator[None]:
+    """As :func:`hw.errors.usb_errors`, with advice for a hub that may not be opened."""
+    try:
+        with usb_errors(operation):
+            yield
+    except AccessDeniedError as error:
+        raise HubAccessError(operation, error.detail) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +97,7 @@ class Hub:
         kind = protocol.HUB_DESCRIPTOR_SS if is_super else protocol.HUB_DESCRIPTOR
         operation = f"ask hub {label(_port_of(device))}"
         try:
-            with usb_errors(operation):
+            with _hub_errors(operation):
                 descriptor = bytes(
                     device.ctrl_transfer(
                         _DESCRIPTOR_IN,
@@ -123,10 +142,15 @@ class Socket:
     disable: Path | None = None
 
     @property
+    def port(self) -> Port:
+        """Where a device in it is."""
+        bus, path = self.hub.port
+        return bus, (*path, self.number)
+
+    @property
     def label(self) -> str:
         """Its name, such as ``2-1.4``."""
-        bus, path = self.hub.port
-        return label((bus, (*path, self.number)))
+        return label(self.port)
 
     def switch(self, on: bool) -> str:
         """Switch its power, through the kernel where it can, else by a request to the hub.
@@ -145,7 +169,7 @@ class Socket:
         request = protocol.StandardRequest
         code = request.SET_FEATURE if on else request.CLEAR_FEATURE
         try:
-            with usb_errors(f"switch port {self.label} {'on' if on else 'off'}"):
+            with _hub_errors(f"switch port {self.label} {'on' if on else 'off'}"):
                 self.hub.device.ctrl_transfer(
                     _PORT_OUT,
                     code,

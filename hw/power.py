@@ -109,9 +109,8 @@ def power_cycle(
     bus.permit(Operation.POWER_CYCLE)
     if sysfs is None and bus.target.kind == "usb":
         sysfs = SYSFS
-    before = bus.find(_BOTH, None if port is None else bus.place_at(port))
     if port is None:
-        port = _port_of(before)
+        port = _port_of(bus.find(_BOTH))
     sockets = sockets_of(bus, port, sysfs)
     refusal = _refusal(sockets)
     if refusal:
@@ -119,7 +118,7 @@ def power_cycle(
     bus.hold_port(port)
     try:
         with bus.gate.doing(Operation.POWER_CYCLE, port=label(port)) as entry:
-            done = _Cycle(bus, port, sockets, before).run(off_ms, repeats)
+            done = _Cycle(bus, port, sockets).run(off_ms, repeats)
             if isinstance(entry, Entry):
                 entry.end(done.outcome)
             return done
@@ -150,13 +149,14 @@ def _refusal(sockets: tuple[Socket, ...]) -> str:
 class _Cycle:
     """One power cycle of a port that can be switched."""
 
-    def __init__(
-        self, bus: Bus, port: Port, sockets: tuple[Socket, ...], before: UsbDevice | None
-    ) -> None:
+    def __init__(self, bus: Bus, port: Port, sockets: tuple[Socket, ...]) -> None:
         self._bus = bus
         self._port = port
-        self._place: Selector = bus.place_at(port)
         self._sockets = sockets
+        # The two halves are known by now, so that no other bus has a port of the same path.
+        first, last = sockets[0].port, sockets[-1].port
+        self._place = Selector(None, first[1], first[0], peer=last)
+        before = self._look()
         self._before = before
         self._before_address = None if before is None else (before.bus, before.address)
         self._way = ""

@@ -234,6 +234,16 @@ def test_one_half_that_fails_does_not_keep_the_other_off(tmp_path):
     assert [half.switched[-1] for half in connector.halves] == [ON, ON]
 
 
+def test_a_second_board_on_another_controller_is_not_meant(tmp_path):
+    """It has the same path there, and neither proves nor hinders anything."""
+    connector = Connector(leave, come_back)
+    other = FakeDevice(serial="B")
+    other.bus = 4
+    connector.backend.inner = FakeBackend(connector.device, other)
+    done = power_cycle(connector.bus(), port=(2, (1, 4)), sysfs=tmp_path)
+    assert (done.outcome, other.is_application) == (CYCLED, True)
+
+
 def test_a_usb_3_half_alone_is_not_switched(tmp_path):
     """The USB 2 half that is not found would keep the supply on."""
     connector = Connector()
