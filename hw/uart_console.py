@@ -16,7 +16,7 @@ from typing import Self
 import serial
 
 from hw.errors import BusyError, DeviceError, NoDeviceError, from_os_error
-from hw.guard import Authority, Operation, Target
+from hw.guard import Authority, AuthoritySource, Operation, Target
 from hw.guard.gate import Gate
 
 BAUD_RATE = 115_200
@@ -53,7 +53,7 @@ class UartConsole:
         DeviceError: it cannot be opened.
     """
 
-    def __init__(self, port: str, authority: Authority) -> None:
+    def __init__(self, port: str, authority: Authority | AuthoritySource) -> None:
         self._gate = Gate(Target("serial", port), authority)
         self._operation = f"console {port}"
         self._gate.lasting(Operation.OPEN)

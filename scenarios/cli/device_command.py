@@ -13,7 +13,6 @@ from scenarios.cli.target import USB, refuse_other_target, target_options
 
 if TYPE_CHECKING:
     from scenarios.cli.device_place import Place
-    from scenarios.cli.running import Device
 
 SCHEMA = "fx3loop.device/1"
 WORLD_ONLY = {
@@ -94,7 +93,6 @@ def command(
     target: str,
     risk: str,
     acknowledge: tuple[str, ...],
-    host_state: str,
     serial: str | None,
     image: Path | None,
 ) -> None:
@@ -150,22 +148,6 @@ def _is_live(names: list[str], *, as_json: bool) -> bool:
     return is_typed or is_watched
 
 
-def _device(context: click.Context) -> Device:
-    """The device that was chosen; in a world it is the only one."""
-    from scenarios.cli import inputs
-    from scenarios.cli.running import Device
-
-    given = context.params
-    return Device.of(
-        given["risk"],
-        given["acknowledge"],
-        given["host_state"],
-        given["serial"],
-        inputs.image(given["image"]),
-        given["seed"],
-    )
-
-
 def _place(
     context: click.Context, *, is_live: bool
 ) -> tuple[AbstractContextManager[Place], dict[str, Any]]:
@@ -173,14 +155,18 @@ def _place(
     from scenarios import option_text
     from scenarios.cli import inputs
     from scenarios.cli.device_place import usb_place, world_place
+    from scenarios.cli.running import Device
     from sim.faults import Fault
     from sim.firmware import revision
     from sim.world import BenchWorld
 
     given = context.params
-    device = _device(context)
+    image = inputs.image(given["image"])
     refuse_other_target(context, WORLD_ONLY, has_world_image=True)
     if given["target"] == USB:
+        device = Device.of(
+            given["risk"], given["acknowledge"], given["serial"], image, given["seed"]
+        )
         return nullcontext(usb_place(device)), {"target": device.selector.label}
     policy = inputs.policy(given["policy"])
     release = revision(given["firmware"]).name
@@ -189,7 +175,7 @@ def _place(
     seed = given["seed"]
     place = world_place(
         lambda: BenchWorld(release, policy, seed=seed, options=knobs, faults=armed),
-        device,
+        image,
         is_live=is_live,
     )
     about = {
@@ -220,12 +206,13 @@ def _other_console(context: click.Context) -> int:
         raise click.UsageError("--port is a real serial port; give --target usb with it")
     if given["as_json"]:
         raise click.UsageError("--json goes with --file: record the port first")
+    from hw.bus import Selector
     from hw.guard import Target
     from hw.runtime import ThreadRuntime
 
     port = given["port"]
-    authority = inputs.authority_on(
-        Target("serial", port), given["risk"], given["acknowledge"], given["host_state"]
+    authority = inputs.authority(
+        given["risk"], given["acknowledge"], Selector(), Target("serial", port)
     )
     seconds = given["seconds"]
     duration_ms = None if seconds is None else seconds * 1000

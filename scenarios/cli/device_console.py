@@ -16,7 +16,7 @@ from scenarios.errors import InputError
 if TYPE_CHECKING:
     from health import Policy
     from hw.console_verdict import Verdict
-    from hw.guard import Authority
+    from hw.guard import Authority, AuthoritySource
     from hw.runtime import Runtime
 
 SCHEMA_LOG = "fx3loop.console-log/1"
@@ -54,7 +54,11 @@ def _remark(text: str) -> None:
 
 
 def listen(
-    port: str, authority: Authority, runtime: Runtime, *, duration_ms: int | None = None
+    port: str,
+    authority: Authority | AuthoritySource,
+    runtime: Runtime,
+    *,
+    duration_ms: int | None = None,
 ) -> int:
     """Show what a console on a serial port says, each line with its time; type what is typed.
 

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from hw.boot import Image
-from hw.bus import Bus, UsbBackend, UsbDevice
-from hw.guard import Authority
+from hw.bus import Bus, Selector, UsbBackend, UsbDevice
+from hw.guard import Authority, AuthoritySource
 from hw.owner import owners_of
 from hw.runtime import Runtime, ThreadRuntime
 from hw.rx888 import Rx888
@@ -53,13 +53,13 @@ class Place:
 
 @contextmanager
 def world_place(
-    make_world: Callable[[], BenchWorld], device: Device, *, is_live: bool
+    make_world: Callable[[], BenchWorld], image: Image | None, *, is_live: bool
 ) -> Iterator[Place]:
     """A world with a device that was just uploaded to.
 
     Args:
         make_world: makes it.
-        device: which device, and what is uploaded later instead of the same again.
+        image: what is uploaded later, instead of the same again.
         is_live: a person looks on: the world keeps step with the wall clock.
     """
     with make_world() as world:
@@ -77,9 +77,10 @@ def world_place(
         yield _place(
             backend,
             runtime,
-            device,
+            Authority(),
+            Selector(),
             owners,
-            image=device.image or Image.parse(world.image),
+            image=image or Image.parse(world.image),
             is_live=is_live,
         )
 
@@ -89,7 +90,8 @@ def usb_place(device: Device) -> Place:
     return _place(
         None,
         ThreadRuntime(),
-        device,
+        device.authority,
+        device.selector,
         lambda found: owners_of(found.bus, found.address),
         image=device.image,
         is_live=True,
@@ -99,25 +101,24 @@ def usb_place(device: Device) -> Place:
 def _place(
     backend: UsbBackend | None,
     runtime: Runtime,
-    device: Device,
+    authority: Authority | AuthoritySource,
+    selector: Selector,
     owners: Callable[[UsbDevice], tuple[str, ...]],
     *,
     image: Image | None,
     is_live: bool,
 ) -> Place:
-    authority: Authority = device.authority
-
     def open_device() -> Rx888:
         # A world's device runs already; a real one may wait for its firmware.
         return Rx888.open(
             backend,
             runtime,
-            selector=device.selector,
+            selector=selector,
             authority=authority,
             image=image if backend is None else None,
         )
 
     def open_bus() -> Bus:
-        return Bus(backend, runtime, authority, device.selector)
+        return Bus(backend, runtime, authority, selector)
 
     return Place(open_device, open_bus, owners, runtime, image, is_live)

@@ -25,7 +25,10 @@ from tests.hw.fake_usb import FakeRuntime
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = [sys.executable, "-c", "from scenarios.cli import main; main()", "device"]
-LEAVE = ("--target", "usb", "--risk", "standard", "--host-state", "normal")
+LEAVE = ("--target", "usb", "--risk", "standard")
+EVIDENCE = "FX3LOOP_EVIDENCE_DIR"
+"""Where evidence is read from instead: a folder that is not there tells nothing."""
+pytestmark = pytest.mark.usefixtures("stable_host")
 STALLS = "GO s=2 r=0\n" + "".join(f"WDG: stall {count}/3 SM=9 DMA=8\n" for count in (1, 2, 3))
 
 
@@ -116,7 +119,13 @@ def test_probe_of_nothing_is_exit_4():
     assert (done.exit_code, done.stderr.count("\n")) == (4, 1)
 
 
-def test_looking_at_a_real_bus_needs_no_leave(monkeypatch):
+@pytest.fixture
+def unknown_host(monkeypatch, tmp_path):
+    """A host of which nothing is known."""
+    monkeypatch.setenv(EVIDENCE, str(tmp_path / "none"))
+
+
+def test_looking_at_a_real_bus_needs_no_leave(monkeypatch, unknown_host):
     """A host of which nothing is known allows probes, and no device is exit 4."""
     import usb.core
 
@@ -267,11 +276,18 @@ def test_what_a_power_cycle_takes(given):
 
 
 def test_a_power_cycle_of_a_real_port_needs_its_acknowledgement():
-    """On a host that is known to be normal, in no safe mode."""
-    for leave in ((), LEAVE[2:]):
+    """In no safe mode, and in none without it."""
+    for leave, advice in (((), "--risk"), (LEAVE[2:], "--acknowledge power-cycle")):
         done = device("power-cycle", "--target", "usb", *leave)
         assert (done.exit_code, done.stderr.count("\n")) == (3, 1)
-        assert "power-cycle" in done.stderr
+        assert advice in done.stderr
+
+
+def test_a_power_cycle_on_an_unknown_host_is_denied(unknown_host):
+    """Whatever is acknowledged."""
+    done = device("power-cycle", *LEAVE, "--acknowledge", "power-cycle")
+    assert (done.exit_code, done.stderr.count("\n")) == (3, 1)
+    assert "fx3loop host status" in done.stderr
 
 
 def test_upload_is_for_a_boot_rom(tmp_path):
@@ -430,7 +446,7 @@ def test_a_port_that_is_not_there_is_exit_4():
     assert "/dev/ttyUSB0" in done.stderr
 
 
-def test_a_port_on_an_unknown_host_is_exit_3(wire):
+def test_a_port_on_an_unknown_host_is_exit_3(wire, unknown_host):
     """Opening it may take its text from another program."""
     done = device("console", "--port", wire[1], "--target", "usb")
     assert (done.exit_code, done.stderr.count("\n")) == (3, 1)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from hw.bus import Selector
 from hw.guard import Acknowledgement, HostState, Operation, RiskMode, Target
 from scenarios.cli import cli, inputs
 from scenarios.cli.host_command import SUBCOMMANDS
@@ -76,19 +77,19 @@ def test_without_a_subcommand_the_help_is_an_error():
     assert "policy" in done.stderr
 
 
-def test_what_is_typed_binds_to_the_target_and_to_this_process(monkeypatch):
+def test_what_is_typed_binds_to_the_target_and_to_this_process(monkeypatch, stable_host):
     monkeypatch.delenv("QPY_FORCE_KILL_GUARD", raising=False)
     port = Target("serial", "/dev/ttyUSB2")
-    made = inputs.authority_on(port, "standard", ("fs-write",), "observing")
+    made = inputs.authority("standard", ("fs-write",), Selector(), port)()
     assert made.risk_mode is RiskMode.STANDARD
-    assert made.host_state is HostState.OBSERVING
+    assert made.host_state is HostState.NORMAL
     assert made.acknowledgements == {Acknowledgement(Operation.FS_WRITE, port, None)}
     assert made.grants == ()
     assert not made.is_force_guarded
     monkeypatch.setenv("QPY_FORCE_KILL_GUARD", "I_UNDERSTAND_RISK")
-    assert inputs.authority_on(port, "standard", (), "normal").is_force_guarded
+    assert inputs.authority("standard", (), Selector(), port)().is_force_guarded
 
 
 def test_an_operation_that_does_not_exist_is_answered_with_the_nearest():
     with pytest.raises(InputError, match="port-reset"):
-        inputs.authority_on(Target("usb", "any device"), "safe", ("portreset",), "normal")
+        inputs.authority("safe", ("portreset",), Selector())
