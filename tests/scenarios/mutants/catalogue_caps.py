@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.scenarios.mutants.workshop import VECTORS, Mutant
+from tests.scenarios.mutants.workshop import Mutant
 
 CAP = "level 1 at most 5 times in a session, begun by START or STOP (SETARGFX3 id 14, F6)"
 HIGHER = "two tries without proven health in between are enough (policy)"
@@ -83,8 +83,6 @@ CAPS = (
         "        self._count_use(level, record.session)\n",
         "A restart during which the host sends START is counted in the new session.",
         CAP,
-        VECTORS,
-        "Level 1 takes 1 to 2 ms; a START in them costs the new session one use of five.",
     ),
     Mutant(
         "cap_of_one_level_for_all",

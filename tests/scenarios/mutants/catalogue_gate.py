@@ -41,14 +41,6 @@ GATE = (
         SPARES,
     ),
     Mutant(
-        "gate_pets_every_other_time",
-        "watchdog",
-        "            return\n        self._seen = self._beats\n",
-        "            return\n        self._seen = self._beats - (self._seen & 1)\n",
-        "What was seen is written down one short, so that a dead loop is petted once more.",
-        FIRES,
-    ),
-    Mutant(
         "timer_beats_for_main",
         "watchdog",
         "        if self._beats == self._seen:",

@@ -109,9 +109,6 @@ HANDLERS = (
         "    return age >= limit_ms",
         "A limit of 0 is taken for no time, not for off.",
         "a detection that is off finds nothing (policy level-1-4-5)",
-        VECTORS,
-        "In every preset a detection that is off has no level either, so that the false status is "
-        "reported only.",
     ),
     Mutant(
         "limits_passed_not_reached",
@@ -156,8 +153,8 @@ AGES = (
         "A stamp that a higher thread wrote after the clock was read is 49.7 days old.",
         "ThreadX preempts between two reads",
         NOBODY,
-        "The simulated CPU takes a thread away only inside an SDK call, and none stands between "
-        "the clock's read and the stamp's.",
+        "Every stamp is read before the clock, so that none lies in the future; the rule is a "
+        "second line of defence, for code that reads them in another order.",
     ),
 )
 

@@ -184,9 +184,6 @@ STREAM = (
         "        return _OK",
         "A stream without its clock is not told from one that nothing explains.",
         "a lost clock is reported (F4)",
-        VECTORS,
-        "The status is reported only: no remedy follows from it, and a frozen stream whose clock "
-        "is known to be lost gets none from any other rule either.",
     ),
     Mutant(
         "sample_of_the_old_stream_believed",
@@ -195,9 +192,9 @@ STREAM = (
         "    elif record.armed:",
         "A sample from before START is judged as one of the new stream.",
         "START makes older samples meaningless (StartStopApplication.c)",
-        NOBODY,
+        VECTORS,
         "The main loop takes a sample right before each evaluate, so that the two never differ "
-        "there but for a START in between, which preempts only in an SDK call.",
+        "there but for a START in the clock's read, which in a world takes no time.",
     ),
     Mutant(
         "treated_wedge_named_as_new",
@@ -206,8 +203,5 @@ STREAM = (
         "            code = StatusCode.STREAM_WEDGE",
         "A wedge that level 1 did not mend keeps its first name.",
         "a wedge that level 1 did not mend is the application's (judgement)",
-        VECTORS,
-        "Both names share one climb and the rungs above level 1, so the device does the same; only "
-        "the note of the intent says another word.",
     ),
 )
