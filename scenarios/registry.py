@@ -45,6 +45,7 @@ INCIDENTS: tuple[Scenario, ...] = (
     relapse.WEDGE_AFTER_REST,
     relapse.EP0_RELAPSE,
     relapse.EP0_DOUBT,
+    relapse.EP0_DOUBT_BY_CLOCK,
     two_troubles.AFTER_PAUSE,
     two_troubles.AFTER_DESYNC,
     restart_in_vain.REMEDIES_FAIL,

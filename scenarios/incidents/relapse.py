@@ -1,9 +1,10 @@
 """A stream, or EP0, fails twice: soon after it was mended, or long after.
 
 A remedy that seemed to help is tried again only after health was proven for a while: a stream has
-to move, EP0 has to answer and to fail no request. What dies again before that needs the next level;
-what dies after it is a new incident and begins at the first level again, so that a level 4 is not
-its price. A stream that was stopped in between proves nothing.
+to move, EP0 has to answer and to fail no request, and nothing may be reported meanwhile. What dies
+again before that needs the next level; what dies after it is a new incident and begins at the first
+level again, so that a level 4 is not its price. A stream that was stopped in between proves
+nothing.
 
 Source: judgement; the ladder of a streaming wedge is 1, 3, 4, that of EP0 2, 4, and `healthy_ms` of
 the reference policy 10 s.
@@ -34,9 +35,10 @@ LATE_MS = 21_000
 RESTS_MS = (8_000, 19_000)
 """From and until when the stream is stopped: longer than 10 s."""
 EP0_AGAIN_MS = 11_000
-EP0_FAILS_ONCE_MS = 12_000
+DOUBT_MS = 12_000
 EP0_LATE_MS = 19_000
-"""More than 10 s after the first was mended, less than that after the request that failed."""
+"""More than 10 s after the first was mended, less than that after what came in between."""
+CLOCK_AWAY_MS = 1_000
 
 
 def wedge_after_rest(station: Station) -> None:
@@ -63,18 +65,22 @@ def wedge_after_rest(station: Station) -> None:
         station.sleep_ms(max(0, left_ms(station, starts_ms)))
 
 
-def ask_past(station: Station, fault_ms: int) -> None:
+def ask_past(station: Station, fault_ms: int, is_streaming: bool = False) -> None:
     """Ask ten times a second until 4 s after a fault, whatever the answers.
 
     Args:
         station: where it runs.
         fault_ms: when the fault comes, in ms of the world's time.
+        is_streaming: stream meanwhile.
 
     Raises:
         DeviceError: the device left the bus, as it should the second time.
     """
     station.begin("sets the clock")
     station.set_clock(RATE_HZ)
+    if is_streaming:
+        station.read_on()
+        station.start()
     station.begin("asks")
     while station.runtime.now_ns() < (fault_ms + ENDS_AFTER_MS) * MILLISECOND_NS:
         answers_well(station)
@@ -128,7 +134,22 @@ EP0_DOUBT = wedge(
     title="EP0 out of step, fails once, again",
     faults=(
         Fault("ep0_desync", at_ms=FAULT_MS),
-        Fault("host_gone", at_ms=EP0_FAILS_ONCE_MS, during="SETARGFX3"),
+        Fault("host_gone", at_ms=DOUBT_MS, during="SETARGFX3"),
+        Fault("ep0_desync", at_ms=EP0_LATE_MS),
+    ),
+    answers=(2, 4),
+    answered_ms=(0, 2_000),
+    incident="F26",
+    firmwares=("reference",),
+)
+EP0_DOUBT_BY_CLOCK = wedge(
+    name="ep0_doubt_by_clock",
+    run=partial(ask_past, fault_ms=EP0_LATE_MS, is_streaming=True),
+    summary="EP0 out of step twice, 13 s apart; the clock is away in between: no proof of health",
+    title="EP0 out of step, clock away, again",
+    faults=(
+        Fault("ep0_desync", at_ms=FAULT_MS),
+        Fault("clock_loss", at_ms=DOUBT_MS, for_ms=CLOCK_AWAY_MS, seen="yes"),
         Fault("ep0_desync", at_ms=EP0_LATE_MS),
     ),
     answers=(2, 4),

@@ -18,7 +18,8 @@ LADDERS = (
         "    return tuple(policy.ladder(code) for code in StatusCode)",
         "    return tuple(\n"
         "        policy.ladder(code) and tuple(\n"
-        "            level for level in Level if level < Level.WATCHDOG and policy.is_enabled(level)\n"
+        "            level for level in Level\n"
+        "            if level < Level.WATCHDOG and policy.is_enabled(level)\n"
         "        )\n"
         "        for code in StatusCode\n"
         "    )",
@@ -181,9 +182,6 @@ TIMES = (
         "        ladder",
         "A condition that is only reported or waits does not begin the proof of health again.",
         DOWN,
-        VECTORS,
-        "Every condition that lasts is answered within a look or two, and the remedy itself begins "
-        "the proof again; only one that goes by itself in between would differ.",
     ),
 )
 
@@ -226,8 +224,8 @@ HANDS = (
     Mutant(
         "stuck_handler_waited_for",
         "cascade",
-        "        past_locks = status.code == StatusCode.UNKNOWN and self._handler_is_stuck(status)\n",
-        "        past_locks = False\n",
+        "status.code == StatusCode.UNKNOWN and self._handler_is_stuck(status)",
+        "False",
         "A frozen stream beside a stuck handler waits for locks that nobody gives back.",
         LOCKS,
         VECTORS,

@@ -113,7 +113,7 @@ GATE = (
         SPARES,
     ),
     Mutant(
-        "beats_wrap_at_3_bits",
+        "beats_wrap_too_soon",
         "watchdog",
         "self._beats = (self._beats + 1) & WRAP",
         "self._beats = (self._beats + 1) % 5",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.scenarios.mutants.workshop import NOBODY, VECTORS, Mutant
+from tests.scenarios.mutants.workshop import VECTORS, Mutant
 
 PAUSED = "a paused reader costs level 1 up to its cap and nothing more (judgement)"
 STALL = "3 ticks of 100 ms make a stall (RunApplication.c)"
@@ -101,7 +101,7 @@ STREAM = (
         "a restarted stream without a buffer is wedged after 3 ticks (judgement)",
     ),
     Mutant(
-        "cold_start_blamed_on_the_reader",
+        "cold_start_taken_for_a_wedge",
         "detect",
         "    if record.flowed_session == record.session:\n",
         "    if record.flowed_session <= record.session:\n",
@@ -168,7 +168,7 @@ STREAM = (
         "evaluate changes nothing (contract)",
     ),
     Mutant(
-        "stream_judged_before_handlers",
+        "handlers_not_watched_in_a_stream",
         "detect",
         "    if ep0_busy and is_over(age_ms(now_ms, ep0_enter_ms), policy.ep0_limit_ms):",
         "    if not record.armed and ep0_busy and "
