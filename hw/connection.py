@@ -180,7 +180,10 @@ class Connection:
         Raises:
             DeviceError: when guard or device refuse.
         """
-        self._bus.permit(Operation.OPEN)
+        self._bus.permit(Operation.CLEAR_HALT)
+        self._clear_halt()
+
+    def _clear_halt(self) -> None:
         self._told("clear-halt", _ENDPOINT, lambda: self._device.clear_halt(_ENDPOINT))
 
     def port_reset(self) -> None:
@@ -189,7 +192,7 @@ class Connection:
         Raises:
             DeviceError: when guard or system refuse.
         """
-        self._bus.permit(Operation.RESET)
+        self._bus.permit(Operation.PORT_RESET)
         with suppress(NoDeviceError):
             self._told("port-reset", 0, self._reset)
 
@@ -264,7 +267,8 @@ class Connection:
 
     def _clear_halt_if_it_can(self) -> None:
         try:
-            self.clear_halt()
+            # A part of opening, which the guard was asked for.
+            self._clear_halt()
         except (DeviceTimeoutError, StalledError, TransferError):
             # Only a precaution for the first read; a device that is ill shows it at its next
             # request, and must stay open so that it can be recovered.

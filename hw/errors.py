@@ -119,6 +119,23 @@ class BusyError(DeviceError):
     advice = "end the program that streams from the device, or keep to what works beside it"
 
 
+class LockedError(BusyError):
+    """Another program of this package works on the device: the lock file tells which."""
+
+    happened = "in use by another fx3loop"
+    advice = "end that process, or wait until it has ended"
+
+
+class JournalError(DeviceError):
+    """The journal cannot be read or written, and without its mark nothing real is done."""
+
+    happened = "the journal of operations cannot be used"
+    advice = (
+        "make room, or set FX3LOOP_STATE_DIR to a folder that you may write to, such as "
+        "/var/lib/fx3loop"
+    )
+
+
 class DataOverflowError(DeviceError):
     """The device sent more than was asked for (EOVERFLOW)."""
 
@@ -153,6 +170,10 @@ _ADVICE_BY_RULE = {
         "that the host is stable, or use a simulated world"
     ),
     "mode": "give an Authority with a higher risk mode, such as RiskMode.AGGRESSIVE",
+    "force-guard": (
+        "set QPY_FORCE_KILL_GUARD=I_UNDERSTAND_RISK in the environment, beside the acknowledgement"
+    ),
+    "acknowledgement-expired": "acknowledge it again, with a later expiry",
     "acknowledgement-missing": (
         "add Acknowledgement(operation, target) to the Authority, with this operation and a target "
         "of this name"

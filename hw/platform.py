@@ -120,7 +120,9 @@ class HostPlatform:
         outcome = Outcome.DONE
         try:
             # All at once, so that no device is left reset but without its firmware.
-            self._device.permit(Operation.RESET, Operation.UPLOAD, Operation.OPEN)
+            self._device.permit(
+                Operation.RESET, Operation.PORT_RESET, Operation.UPLOAD, Operation.OPEN
+            )
             in_place = self._reset(status)
             upload = self._device.reacquire(
                 self._image,

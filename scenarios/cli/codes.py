@@ -12,6 +12,7 @@ CHECK_FAILED = 1
 USAGE = 2
 DENIED = 3
 NOT_AVAILABLE = 4
+ESCALATION_REQUIRED = 5
 INTERRUPTED = 130
 
 BY_NAME = {
@@ -20,6 +21,7 @@ BY_NAME = {
     "sim.errors.FaultError": USAGE,
     "sim.errors.FirmwareNotKnown": USAGE,
     "hw.guard.certificate.CertificateError": USAGE,
+    "hw.guard.grants.GrantsError": USAGE,
     "hw.errors.DeniedError": DENIED,
     "hw.errors.ImageError": USAGE,
     "hw.errors.DeviceError": NOT_AVAILABLE,
@@ -35,6 +37,11 @@ LEAVE = {
     "host-state": "where you know that this host is stable, say --host-state normal",
     "mode": "give a higher risk mode, such as --risk aggressive",
     "acknowledgement-missing": "allow it with --acknowledge {operation}",
+    "acknowledgement-expired": "allow it again with --acknowledge {operation}",
+    "force-guard": (
+        "force needs --acknowledge {operation} and, in the environment, "
+        "QPY_FORCE_KILL_GUARD=I_UNDERSTAND_RISK"
+    ),
 }
 """How the command line is told what the guard wants, by the rule that denied."""
 

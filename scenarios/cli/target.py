@@ -48,7 +48,7 @@ def target_options(command: Command) -> Command:
         ),
         click.option(
             "--host-state",
-            type=click.Choice(["unknown", "normal"]),
+            type=click.Choice(["unknown", "frozen", "observing", "normal"]),
             default="unknown",
             show_default=True,
             help="... what is known of this host.",

@@ -152,10 +152,15 @@ def test_a_reset_between_two_answered_probes_is_noticed(bench):
     assert bench.sample()[:2] == [Event.CONFIGURED, Event.EP0_ENTER]
 
 
-def test_a_probe_that_is_denied_leaves_nothing_in_progress():
+def test_a_probe_that_is_denied_leaves_nothing_in_progress(monkeypatch):
+    """No rule denies to look, but one could."""
     allowed = Authority(RiskMode.STANDARD, host_state=HostState.NORMAL)
     bench = Bench(FakeBackend, allowed)
-    bench.rx._bus._authority = Authority()
+
+    def deny(operation):
+        raise DeniedError(operation.label)
+
+    monkeypatch.setattr(bench.rx._bus, "permit", deny)
     with pytest.raises(DeniedError):
         bench.sample()
     assert [event for event, *_ in bench.events] == [Event.EP0_ENTER, Event.EP0_EXIT]

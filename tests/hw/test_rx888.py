@@ -598,7 +598,7 @@ def test_port_reset(rx, device, fault):
 def authority(mode, *operations):
     target = Target("usb", "any device")
     given = frozenset(Acknowledgement(operation, target) for operation in operations)
-    return Authority(mode, given, HostState.NORMAL)
+    return Authority(mode, given, HostState.NORMAL, is_force_guarded=True)
 
 
 def test_a_real_device_is_denied_before_anything_is_touched(device, runtime):
