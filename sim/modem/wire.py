@@ -113,7 +113,7 @@ class Wire:
         """
         self._check()
         self._collect(0)
-        before, control_c, after = bytes(self._pending).partition(b"\x03")
+        _, control_c, after = bytes(self._pending).partition(b"\x03")
         if control_c:
             self._pending = bytearray(after)
         return bool(control_c)
