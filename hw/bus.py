@@ -27,7 +27,9 @@ from hw.errors import (
     NoDeviceError,
     usb_errors,
 )
-from hw.guard import Authority, Operation, Target, require
+from hw.guard import Authority, AuthoritySource, Operation, Target
+from hw.guard.gate import Gate
+from hw.guard.journal import Journal
 from hw.ports import Port, peer_of
 from hw.runtime import Runtime
 
@@ -90,23 +92,30 @@ class Bus:
     Args:
         backend: a pyusb backend, or ``None`` for the system's libusb (a real bus).
         runtime: clock and sleep.
-        authority: what the guard is told.
+        authority: what the guard is told, or what answers with it at each operation.
         selector: which device is meant.
+        journal: where what is done to a real device is marked; by default the operator's.
 
     Attributes:
         target: what the guard judges.
+        gate: the guard in front of it.
     """
 
     def __init__(
-        self, backend: UsbBackend | None, runtime: Runtime, authority: Authority, selector: Selector
+        self,
+        backend: UsbBackend | None,
+        runtime: Runtime,
+        authority: Authority | AuthoritySource,
+        selector: Selector,
+        *,
+        journal: Journal | None = None,
     ) -> None:
         self._backend = backend
         self.runtime = runtime
-        self._authority = authority
         is_world = hasattr(backend, WORLD_ATTRIBUTE)
         self.selector = selector if is_world else with_peer(selector)
         self.target = Target("world" if is_world else "usb", selector.label)
-        self._permitted: set[Operation] = set()
+        self.gate = Gate(self.target, authority, journal=journal)
 
     def place_of(self, device: UsbDevice) -> Selector:
         """How to find a device again after a reset: by its connector, and its serial if chosen so.
@@ -127,12 +136,17 @@ class Bus:
         Raises:
             DeniedError: when it does not.
         """
-        if operation in self._permitted:
-            return
-        require(operation, self.target, self._authority)
-        if self.target.kind == "world":
-            # A simulation stays one; on a real bus every operation is decided anew.
-            self._permitted.add(operation)
+        self.gate.permit(operation)
+
+    def hold(self, device: UsbDevice) -> None:
+        """Lock a real device against other processes of ours, until the gate is released.
+
+        Raises:
+            LockedError: another has it; the message names process and command.
+            JournalError: the lock file cannot be written.
+        """
+        if self.target.kind != "world":
+            self.gate.hold(_lock_name(device))
 
     def find(self, products: Iterable[int], selector: Selector | None = None) -> UsbDevice | None:
         """Return the device that fits, or ``None``.
@@ -277,8 +291,10 @@ class Bus:
         if image is None:
             raise NoDeviceError("open", IN_BOOT_ROM)
         self.permit(Operation.UPLOAD)
+        self.hold(device)
         try:
-            report = upload(device, image, self.runtime, progress=progress)
+            with self.gate.doing(Operation.UPLOAD, port=_place_name(device)):
+                report = upload(device, image, self.runtime, progress=progress)
         finally:
             usb.util.dispose_resources(device)
         application = (protocol.APPLICATION_PRODUCT_ID,)
@@ -311,6 +327,16 @@ def answers(device: UsbDevice) -> bool:
     finally:
         usb.util.dispose_resources(device)
     return len(reply) == protocol.DEVICE_INFO_BYTES
+
+
+def _lock_name(device: UsbDevice) -> str:
+    """The connector: the same for boot ROM and application where the system tells its two ports."""
+    ports = device.port_numbers
+    if ports is None:
+        return f"usb {device.bus} address {device.address}"
+    port = (device.bus, tuple(ports))
+    bus, path = min(port, peer_of(port) or port)
+    return f"usb {bus}-{'.'.join(map(str, path))}"
 
 
 def _place_name(device: UsbDevice) -> str:

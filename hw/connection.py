@@ -49,6 +49,7 @@ class Connection:
 
     Raises:
         DeniedError: when the guard does not allow it.
+        LockedError: when another process of ours works on the device.
         BusyError: when another program owns the interface.
         DeviceError: when the device cannot be opened.
     """
@@ -60,7 +61,10 @@ class Connection:
         self._device = device
         self._observers = observers
         self._now_ns = bus.runtime.now_ns
-        bus.permit(Operation.OPEN)
+        self._gate = bus.gate
+        self._gate.permit(Operation.OPEN)
+        bus.hold(device)
+        self._gate.lasting(Operation.OPEN, bus=device.bus, address=device.address)
         self._detach_driver()
         with usb_errors("claim interface"):
             usb.util.claim_interface(device, protocol.INTERFACE_NUMBER)
@@ -109,7 +113,15 @@ class Connection:
             DeniedError: when the guard does not allow it.
             DeviceError: when the transfer fails.
         """
-        self._bus.permit(operation)
+        if not self._gate.is_real:
+            self._gate.permit(operation)
+            return self._control_out(request, payload, timeout_ms, value, index)
+        with self._gate.doing(operation, request=request_name(request), value=value, index=index):
+            return self._control_out(request, payload, timeout_ms, value, index)
+
+    def _control_out(
+        self, request: int, payload: bytes, timeout_ms: int, value: int, index: int
+    ) -> int:
         began_ns = self._began_ns()
         try:
             written: int = self._device.ctrl_transfer(
@@ -124,10 +136,25 @@ class Connection:
         return written
 
     def control_in(
-        self, request: int, size_bytes: int, timeout_ms: int, *, value: int = 0, index: int = 0
+        self,
+        request: int,
+        size_bytes: int,
+        timeout_ms: int,
+        *,
+        value: int = 0,
+        index: int = 0,
+        operation: Operation = _PROBE,
     ) -> bytes:
         """Ask a vendor request; arguments and errors as in :meth:`control_out`."""
-        self._bus.permit(_PROBE)
+        if operation is _PROBE or not self._gate.is_real:
+            self._gate.permit(operation)
+            return self._control_in(request, size_bytes, timeout_ms, value, index)
+        with self._gate.doing(operation, request=request_name(request), value=value, index=index):
+            return self._control_in(request, size_bytes, timeout_ms, value, index)
+
+    def _control_in(
+        self, request: int, size_bytes: int, timeout_ms: int, value: int, index: int
+    ) -> bytes:
         began_ns = self._began_ns()
         try:
             reply = bytes(
@@ -160,7 +187,7 @@ class Connection:
             DeviceTimeoutError: when nothing at all arrived.
             DeviceError: when the transfer fails.
         """
-        self._bus.permit(_READ)
+        self._gate.lasting(_READ)
         began_ns = self._began_ns()
         try:
             received: int = self._device.read(_ENDPOINT, buffer, timeout_ms)
@@ -180,8 +207,8 @@ class Connection:
         Raises:
             DeviceError: when guard or device refuse.
         """
-        self._bus.permit(Operation.CLEAR_HALT)
-        self._clear_halt()
+        with self._gate.doing(Operation.CLEAR_HALT):
+            self._clear_halt()
 
     def _clear_halt(self) -> None:
         self._told("clear-halt", _ENDPOINT, lambda: self._device.clear_halt(_ENDPOINT))
@@ -192,8 +219,7 @@ class Connection:
         Raises:
             DeviceError: when guard or system refuse.
         """
-        self._bus.permit(Operation.PORT_RESET)
-        with suppress(NoDeviceError):
+        with self._gate.doing(Operation.PORT_RESET), suppress(NoDeviceError):
             self._told("port-reset", 0, self._reset)
 
     def _reset(self) -> None:
@@ -261,8 +287,10 @@ class Connection:
             # A backend without kernel drivers (Windows, worlds) has none to detach.
             return
         if active:
-            self._bus.permit(Operation.DETACH_DRIVER)
-            with usb_errors("detach kernel driver"):
+            with (
+                self._gate.doing(Operation.DETACH_DRIVER),
+                usb_errors("detach kernel driver"),
+            ):
                 self._device.detach_kernel_driver(number)
 
     def _clear_halt_if_it_can(self) -> None:

@@ -14,7 +14,8 @@ from hw.bus import REENUMERATION_TIMEOUT_MS, Bus, Selector, UsbBackend, UsbDevic
 from hw.capabilities import Capabilities
 from hw.connection import Connection, Observer, request_name
 from hw.errors import BadReplyError, DeviceError, NoDeviceError, StalledError, TransferError
-from hw.guard import Authority, Operation
+from hw.guard import Authority, AuthoritySource, Operation
+from hw.guard.journal import Journal, failed
 from hw.protocol import CONTROL_TIMEOUT_MS, Argument, DeviceInfo, GpioBit, Request, Stats
 from hw.runtime import Runtime, ThreadRuntime
 from hw.stream import (
@@ -38,7 +39,9 @@ _OPERATIONS: dict[int, Operation] = {
     Request.HANGFX3: Operation.HANG,
     Request.HANGMAIN: Operation.HANG,
 }
-"""What the guard is asked before an OUT request; for any other code it is RAW."""
+"""What the guard is asked before a request that acts; for a code that nobody knows it is RAW."""
+_ASKING = frozenset((Request.TESTFX3, Request.GETSTATS, Request.I2CRFX3, Request.READINFODEBUG))
+"""The requests that only ask; the debug console's only where nothing is typed with it."""
 
 T = TypeVar("T")
 
@@ -73,10 +76,11 @@ class Rx888:
         runtime: Runtime | None = None,
         *,
         selector: Selector | None = None,
-        authority: Authority | None = None,
+        authority: Authority | AuthoritySource | None = None,
         image: Image | None = None,
         clear_halt: bool = True,
         timeout_ms: int = REENUMERATION_TIMEOUT_MS,
+        journal: Journal | None = None,
     ) -> Self:
         """Find a device, claim its interface, and clear the halt of its data endpoint.
 
@@ -84,26 +88,37 @@ class Rx888:
             backend: a pyusb backend; without one the device is real and the guard must allow it.
             runtime: clock and threads; by default those of the operating system.
             selector: which device; by default the only one there is.
-            authority: what the guard is told; by default it allows nothing real.
+            authority: what the guard is told, or what answers with it at each operation; by
+                default a real device is looked at and no more.
             image: firmware to upload first if the device is in its boot ROM.
             clear_halt: whether to clear the halt, which some host controllers take badly.
             timeout_ms: how long to wait for boot ROM or application, if an image is given.
+            journal: where what is done to a real device is marked; by default the operator's.
 
         Raises:
             DeniedError: before anything is touched, when the guard does not allow it.
+            LockedError: when another process of ours works on the device.
             NoDeviceError: when there is no such device, or it is in its boot ROM without an image.
             AmbiguousError: when several devices fit.
             DeviceError: when it cannot be claimed or the upload fails.
         """
         bus = Bus(
-            backend, runtime or ThreadRuntime(), authority or Authority(), selector or Selector()
+            backend,
+            runtime or ThreadRuntime(),
+            authority or Authority(),
+            selector or Selector(),
+            journal=journal,
         )
         bus.permit(Operation.OPEN)
-        if image is not None:
-            device, _ = bus.bring_up(image, timeout_ms)
-        else:
-            device = bus.find_application()
-        return cls(bus, device, clear_halt=clear_halt)
+        try:
+            if image is not None:
+                device, _ = bus.bring_up(image, timeout_ms)
+            else:
+                device = bus.find_application()
+            return cls(bus, device, clear_halt=clear_halt)
+        except BaseException as error:
+            bus.gate.release(failed(error))
+            raise
 
     @property
     def generation(self) -> int:
@@ -120,8 +135,11 @@ class Rx888:
             self._bus.permit(operation)
 
     def close(self) -> None:
-        """Release the interface and the handle; closing twice is harmless."""
-        self._connection.close()
+        """Release the interface, the handle and the lock; closing twice is harmless."""
+        try:
+            self._connection.close()
+        finally:
+            self._bus.gate.release()
 
     def __enter__(self) -> Self:
         return self
@@ -172,9 +190,17 @@ class Rx888:
         index: int = 0,
         timeout_ms: int = CONTROL_TIMEOUT_MS,
     ) -> bytes:
-        """Ask any vendor request as it stands; the reply may be shorter than asked for."""
+        """Ask any vendor request as it stands; the reply may be shorter than asked for.
+
+        The firmware looks at the code alone, so one that acts is guarded as if it were sent.
+        """
         return self._connection.control_in(
-            request, size_bytes, timeout_ms, value=value, index=index
+            request,
+            size_bytes,
+            timeout_ms,
+            value=value,
+            index=index,
+            operation=_operation_in(request, value),
         )
 
     def start(self, *, timeout_ms: int = CONTROL_TIMEOUT_MS) -> None:
@@ -309,12 +335,18 @@ class Rx888:
     def read_debug(self, character: int = 0, *, timeout_ms: int = CONTROL_TIMEOUT_MS) -> bytes:
         """READINFODEBUG: type one character (0 for none) and take what text is there.
 
+        What is typed may end as any command of the console, ``reset`` too.
+
         Returns:
             Up to 63 bytes without their final NUL; none when there is no text.
         """
         try:
             reply = self._connection.control_in(
-                Request.READINFODEBUG, protocol.EP0_BUFFER_BYTES, timeout_ms, value=character
+                Request.READINFODEBUG,
+                protocol.EP0_BUFFER_BYTES,
+                timeout_ms,
+                value=character,
+                operation=_operation_in(Request.READINFODEBUG, character),
             )
         except StalledError:
             return b""
@@ -492,7 +524,8 @@ class Rx888:
             DeviceError: when it does not come back, or cannot be uploaded to or opened.
         """
         place, old_address = self._connection.place, self._connection.address
-        self.close()
+        # The lock stays: between two resets the device is nobody else's.
+        self._connection.close()
 
         def accept(device: UsbDevice) -> bool:
             if device.idProduct == protocol.BOOT_PRODUCT_ID:
@@ -535,6 +568,13 @@ class Rx888:
             raise BadReplyError(
                 request_name(request), f"{written} of {len(payload)} bytes accepted"
             )
+
+
+def _operation_in(request: int, value: int) -> Operation:
+    """What the guard is asked before an IN request."""
+    if request in _ASKING and not (request == Request.READINFODEBUG and value):
+        return Operation.PROBE
+    return _OPERATIONS.get(request, Operation.RAW)
 
 
 def _new_buffer(size_bytes: int) -> array[int]:

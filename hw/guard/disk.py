@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from hw.guard.place import sync_folder
+from hw.guard.place import BINARY, sync_folder
 
 
 class Disk:
@@ -20,6 +20,20 @@ class Disk:
         except (FileNotFoundError, NotADirectoryError):
             return b""
 
+    def end_of(self, path: Path) -> tuple[int, bytes]:
+        """Return a file's size in bytes and its last byte; none of both when there is no file.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        try:
+            with path.open("rb") as file:
+                size = file.seek(0, os.SEEK_END)
+                file.seek(max(0, size - 1))
+                return size, file.read(1)
+        except FileNotFoundError:
+            return 0, b""
+
     def append(self, path: Path, data: bytes) -> None:
         """Append to a file, made if need be; when this returns it is on the disk.
 
@@ -27,7 +41,7 @@ class Disk:
             OSError: it could not be written, or only a part of it.
         """
         is_new = not path.exists()
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | BINARY, 0o644)
         try:
             self._write(descriptor, data)
             self._sync(descriptor)
@@ -43,7 +57,7 @@ class Disk:
             OSError: it could not be written.
         """
         temporary = path.with_name(f".{path.name}.new")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | BINARY, 0o644)
         try:
             self._write(descriptor, data)
             self._sync(descriptor)

@@ -5,9 +5,9 @@ read after a crash, keeps the truth in up to three files, and solves what is no 
 is one short writer at a time, nothing is ever changed, and a reader wants all of it. A line can be
 read with a pager on a machine that just crashed, and a torn one is told by its checksum.
 
-A line is believed only if it is whole: it ends in a line feed, is a JSON object, and its ``crc``
-(CRC-32 of the line without that field) is right. All else is left where it stands, counted and not
-believed; the next record begins on a new line. When :meth:`Journal.begin` returns, its mark has
+A line is believed only if it is whole: a JSON object whose ``crc`` (CRC-32 of the line without that
+field) is right. All else is left where it stands, counted and not believed; the next record begins
+on a new line. When :meth:`Journal.begin` returns, its mark has
 survived whatever comes; when it raises, the operation must not be done.
 
 Each file is bounded. A full one becomes the older one (``.1``), and what it had unfinished goes
@@ -28,9 +28,10 @@ from typing import Final, Self
 from hw.errors import JournalError
 from hw.guard.decision import Target
 from hw.guard.disk import Disk
-from hw.guard.locks import exclusive, is_alive
+from hw.guard.locks import exclusive
 from hw.guard.operations import Operation
 from hw.guard.place import boot_id as this_boot, state_dir
+from hw.guard.process import Process, is_alive, process_of
 from hw.guard.record import BEGIN, END, Record, line_of, records_of, unfinished_of
 
 FILE_NAME: Final = "journal.jsonl"
@@ -40,6 +41,11 @@ ABANDONED: Final = "abandoned"
 """Outcome of what a process of this boot began and left unfinished when it ended."""
 
 _counter = itertools.count(1)
+
+
+def failed(error: BaseException) -> str:
+    """Return the outcome of an operation that ended with an error."""
+    return f"failed: {str(error) or type(error).__name__}"
 
 
 class Entry:
@@ -78,7 +84,7 @@ class Entry:
             self.end()
             return
         try:
-            self.end(f"failed: {error or type(error).__name__}")
+            self.end(failed(error))
         except JournalError as unwritten:
             # The operation's own failure matters more; an end that is missing is on the safe side.
             error.add_note(str(unwritten))
@@ -167,17 +173,17 @@ class Journal:
         """
         self._append(self._record(END, {}, identity=begun.identity, outcome=outcome))
 
-    def settle_abandoned(self, is_alive: Callable[[int], bool]) -> None:
+    def settle_abandoned(self, is_alive: Callable[[Process], bool]) -> None:
         """Mark as abandoned what processes of this boot began and did not end before they ended.
 
         Args:
-            is_alive: whether there is a process of this number.
+            is_alive: whether a process still runs.
 
         Raises:
             JournalError: the journal cannot be read or written.
         """
         for begun in self.unfinished():
-            if begun.boot_id == self.boot_id and not is_alive(begun.pid):
+            if begun.boot_id == self.boot_id and not is_alive(begun.process):
                 self.settle(begun, ABANDONED)
 
     def records(self) -> tuple[Record, ...]:
@@ -220,7 +226,15 @@ class Journal:
         now_s, pid = self._clock(), os.getpid()
         made = f"{self.boot_id[:8]}.{pid}.{round(now_s * 1000)}.{next(_counter)}"
         return Record(
-            kind, identity or made, self.boot_id, pid, now_s, operation, target, outcome, facts
+            kind=kind,
+            identity=identity or made,
+            boot_id=self.boot_id,
+            process=process_of(pid),
+            utc_s=now_s,
+            operation=operation,
+            target=target,
+            outcome=outcome,
+            facts=facts,
         )
 
     def _append(self, record: Record) -> None:
@@ -228,24 +242,26 @@ class Journal:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self._locked():
-                content = self._disk.read(self.path)
-                if content and len(content) + len(line) > self._limit_bytes:
-                    content = self._rotate(content)
-                # What a crash tore stays a line of its own, which nobody believes.
-                gap = b"" if content[-1:] in (b"", b"\n") else b"\n"
-                self._disk.append(self.path, gap + line)
+                size_bytes, last = self._disk.end_of(self.path)
+                if size_bytes and size_bytes + len(line) > self._limit_bytes:
+                    self._rotate()
+                elif last not in (b"", b"\n"):
+                    # What a crash tore stays a line of its own, which nobody believes.
+                    line = b"\n" + line
+                self._disk.append(self.path, line)
         except OSError as error:
-            raise JournalError(record.operation or record.kind, f"{self.path}: {error}") from error
+            raise JournalError(
+                record.operation or record.kind, f"{self.path}: {error.strerror or error}"
+            ) from error
 
-    def _rotate(self, content: bytes) -> bytes:
+    def _rotate(self) -> None:
         """Put the full file aside; at every point the current name has all that is unfinished."""
-        records, _ = records_of(content)
+        records, _ = records_of(self._disk.read(self.path))
         newest = {item.kind: item for item in records if item.kind not in (BEGIN, END)}
         keep = {item.identity for item in (*unfinished_of(records), *newest.values())}
         kept = b"".join(line_of(item) for item in records if item.identity in keep)
         self._disk.link(self.path, self.older_path)
         self._disk.replace(self.path, kept)
-        return kept
 
     def _read(self) -> tuple[tuple[Record, ...], int]:
         try:
@@ -253,7 +269,7 @@ class Journal:
                 older = self._disk.read(self.older_path)
                 current = self._disk.read(self.path)
         except OSError as error:
-            raise JournalError("read", f"{self.path}: {error}") from error
+            raise JournalError("read", f"{self.path}: {error.strerror or error}") from error
         before, damaged_before = records_of(older)
         now, damaged_now = records_of(current)
         # What was carried over stands in both.

@@ -9,6 +9,8 @@ from typing import Final
 
 STATE_VARIABLE: Final = "FX3LOOP_STATE_DIR"
 LINUX_BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
+BINARY: Final = getattr(os, "O_BINARY", 0)
+"""Keeps Windows from writing a carriage return with each line feed."""
 _DERIVED_STEP_S: Final = 100
 """A derived boot time is rounded: the wall clock is corrected by some seconds now and then."""
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from hw.guard.decision import Target
+from hw.guard.process import Process
 
 VERSION: Final = 1
 BEGIN: Final = "begin"
@@ -22,7 +23,7 @@ class Record:
         kind: ``begin``, ``end``, or the kind of a note.
         identity: names an operation; its end has the same. A note has its own.
         boot_id: the run of the operating system that wrote it.
-        pid: the process that wrote it.
+        process: that wrote it.
         utc_s: when, since 1970.
         operation: label of what was begun; empty in other kinds.
         target: on what; None in other kinds.
@@ -33,7 +34,7 @@ class Record:
     kind: str
     identity: str
     boot_id: str
-    pid: int
+    process: Process
     utc_s: float
     operation: str = ""
     target: Target | None = None
@@ -55,7 +56,8 @@ def line_of(record: Record) -> bytes:
         "kind": record.kind,
         "id": record.identity,
         "boot_id": record.boot_id,
-        "pid": record.pid,
+        "pid": record.process.pid,
+        "started": record.process.started,
     }
     if record.target is not None:
         body["operation"] = record.operation
@@ -80,10 +82,9 @@ def records_of(content: bytes) -> tuple[tuple[Record, ...], int]:
     """Return the records of a file that are whole, and how many lines are not."""
     if not content:
         return (), 0
-    *whole, rest = content.split(b"\n")
-    records = [_record_of(line) for line in whole]
-    damaged = records.count(None) + bool(rest)
-    return tuple(item for item in records if item is not None), damaged
+    # A last line that lacks its line feed alone is whole: it must not become so by the next one.
+    records = [_record_of(line) for line in content.removesuffix(b"\n").split(b"\n")]
+    return tuple(item for item in records if item is not None), records.count(None)
 
 
 def _record_of(line: bytes) -> Record | None:
@@ -97,12 +98,12 @@ def _record_of(line: bytes) -> Record | None:
             kind=body["kind"],
             identity=body["id"],
             boot_id=body["boot_id"],
-            pid=body["pid"],
+            process=Process(body["pid"], body["started"]),
             utc_s=datetime.fromisoformat(body["utc"]).timestamp(),
             operation=body.get("operation", ""),
             target=None if target is None else Target(target["kind"], target["name"]),
             outcome=body.get("outcome", ""),
             facts=body.get("facts", {}),
         )
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None

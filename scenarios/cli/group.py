@@ -1,20 +1,19 @@
 """The group of commands: what there is, how errors end, and nothing that takes time to import.
 
-Exit codes: 0 ok, 1 a check failed, 2 usage, 3 denied by the safety rules, 4 device not available,
-130 interrupted.
+Exit codes: 0 ok, 1 a check failed, 2 usage, 3 denied by the safety rules, 4 device or evidence not
+available, 5 escalation required, 130 interrupted.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from difflib import get_close_matches
-from importlib import import_module
 from typing import Any, NoReturn
 
 import click
 
 from scenarios.cli.codes import OK, USAGE, exit_code
+from scenarios.cli.lazy import LazyGroup
 
 COMMANDS = {
     "demo": "The flagship run: real incidents under every policy, one table, one picture.",
@@ -23,6 +22,7 @@ COMMANDS = {
     "soak": "The original's random walk over its scenarios, for hours of simulated time.",
     "verify": "What a policy is worth: every fault at every SDK call, and its certificate.",
     "device": "The debug console and the plain commands: test, adc, start, stats, load ...",
+    "host": "What this host allows: the guard's rules, and what is known of its stability.",
     "report": "Reports on the simulator itself: published figures beside the model's.",
     "policies": "The watchdog policies: limits, levels, warnings; as TOML or a C header.",
     "bounds": "How soon and how late each level of a policy answers, and what it cannot see.",
@@ -30,34 +30,8 @@ COMMANDS = {
 """Every command with its line of help. Its module has the same name, and a ``command`` in it."""
 
 
-class Commands(click.Group):
-    """A group that imports a command when it is asked for, and reports errors in one line."""
-
-    def list_commands(self, context: click.Context) -> list[str]:
-        """All names, in the order of the help."""
-        return list(COMMANDS)
-
-    def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        """The command, imported now; None when there is none."""
-        if name not in COMMANDS:
-            return None
-        command: click.Command = import_module(f"scenarios.cli.{name}_command").command
-        return command
-
-    def resolve_command(
-        self, context: click.Context, arguments: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command; an unknown one is answered with the nearest."""
-        name = arguments[0]
-        if name not in COMMANDS and not name.startswith("-"):
-            near = get_close_matches(name, COMMANDS, n=2) or list(COMMANDS)
-            raise click.UsageError(f"no command {name!r}; did you mean {' or '.join(near)}?")
-        return super().resolve_command(context, arguments)
-
-    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
-        """The list in the help, without importing any of them."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+class Commands(LazyGroup):
+    """The group of all commands, which reports errors in one line."""
 
     def make_context(self, *arguments: Any, **named: Any) -> click.Context:  # noqa: ANN401 - click's signature
         """Understand the command line, which may end with our help."""
@@ -113,6 +87,8 @@ def _version(context: click.Context, parameter: click.Parameter, is_asked: bool)
 
 @click.group(
     cls=Commands,
+    table=COMMANDS,
+    module="scenarios.cli.{}_command",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     no_args_is_help=False,
     invoke_without_command=True,
@@ -130,7 +106,8 @@ def _version(context: click.Context, parameter: click.Parameter, is_asked: bool)
 def cli(context: click.Context) -> None:
     """Firmware-in-the-loop simulator of the EZ-USB FX3 (RX888mk2) and its recovery module.
 
-    Exit codes: 0 ok, 1 a check failed, 2 usage, 3 denied, 4 device not available, 130 interrupted.
+    Exit codes: 0 ok, 1 a check failed, 2 usage, 3 denied, 4 device not available, 5 escalation
+    required, 130 interrupted.
     """
     if context.invoked_subcommand is None:
         click.echo(context.get_help(), err=True)

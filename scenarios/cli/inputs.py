@@ -14,6 +14,7 @@ from health.errors import PolicyError
 from hw.boot import Image
 from hw.bus import Selector
 from hw.guard import Acknowledgement, Authority, HostState, Operation, RiskMode, Target
+from hw.guard.force import is_force_guarded
 from scenarios.errors import InputError, not_known
 
 
@@ -37,25 +38,37 @@ def policy(text: str) -> Policy:
 def authority(
     risk_mode: str, acknowledged: tuple[str, ...], host_state: str, selector: Selector
 ) -> Authority:
-    """Return what the guard is told.
+    """Return what the guard is told of a device on a real bus; see :func:`authority_on`."""
+    target = Target("usb", selector.label)
+    return authority_on(target, risk_mode, acknowledged, host_state)
+
+
+def authority_on(
+    target: Target, risk_mode: str, acknowledged: tuple[str, ...], host_state: str
+) -> Authority:
+    """Return what the guard is told; standing grants are for the supervisor alone.
 
     Args:
+        target: what the acknowledgements are for; they hold as long as this process runs.
         risk_mode: of :class:`hw.guard.RiskMode`.
-        acknowledged: labels of operations, each acknowledged for the selected device.
+        acknowledged: labels of operations.
         host_state: of :class:`hw.guard.HostState`.
-        selector: which device.
 
     Raises:
         InputError: there is no such operation.
     """
     operations = {item.label: item for item in Operation}
-    target = Target("usb", selector.label)
     acknowledgements = []
     for label in acknowledged:
         if label not in operations:
             raise not_known("operation", label, operations)
         acknowledgements.append(Acknowledgement(operations[label], target))
-    return Authority(RiskMode(risk_mode), frozenset(acknowledgements), HostState(host_state))
+    return Authority(
+        RiskMode(risk_mode),
+        frozenset(acknowledgements),
+        HostState(host_state),
+        is_force_guarded=is_force_guarded(os.environ),
+    )
 
 
 def image(path: Path | None) -> Image | None:

@@ -160,7 +160,7 @@ def test_a_probe_that_is_denied_leaves_nothing_in_progress(monkeypatch):
     def deny(operation):
         raise DeniedError(operation.label)
 
-    monkeypatch.setattr(bench.rx._bus, "permit", deny)
+    monkeypatch.setattr(bench.rx._bus.gate, "permit", deny)
     with pytest.raises(DeniedError):
         bench.sample()
     assert [event for event, *_ in bench.events] == [Event.EP0_ENTER, Event.EP0_EXIT]

@@ -7,7 +7,7 @@ from array import array
 import pytest
 from usb.backend import libusb1
 
-from hw import bus, ports, protocol
+from hw import ports, protocol
 from hw.bus import Selector
 from hw.errors import (
     AccessDeniedError,
@@ -21,7 +21,7 @@ from hw.errors import (
     StalledError,
     TransferError,
 )
-from hw.guard import Acknowledgement, Authority, HostState, Operation, RiskMode, Target
+from hw.guard import Acknowledgement, Authority, HostState, Operation, RiskMode, Target, gate
 from hw.protocol import Argument, DeviceInfo, GpioBit, Request
 from hw.runtime import ThreadRuntime
 from hw.rx888 import Rx888
@@ -286,7 +286,7 @@ def test_the_guard_decides_once_for_a_world_and_each_time_for_a_real_bus(
     device, runtime, monkeypatch
 ):
     asked = []
-    monkeypatch.setattr(bus, "require", lambda operation, *more: asked.append(operation))
+    monkeypatch.setattr(gate, "require", lambda operation, *more: asked.append(operation))
     for backend, count in ((WorldBackend(device), 1), (FakeBackend(device), 5)):
         rx = Rx888.open(backend, runtime)
         asked.clear()
