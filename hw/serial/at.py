@@ -15,8 +15,8 @@ from types import MappingProxyType
 from typing import Final
 
 from hw.guard import Operation
+from hw.guard.gate import Gate
 from hw.serial.errors import BadAnswerError, ChoiceError, SilentError
-from hw.serial.gate import Gate
 from hw.serial.transport import Clock, Deadline, Transport
 
 OK: Final = "OK"
@@ -229,7 +229,7 @@ class AtPort:
             BadAnswerError: what came has no end.
         """
         answer = Answer(command)
-        self._gate.require(Operation.AT_QUERY)
+        self._gate.permit(Operation.AT_QUERY)
         self._settle()
         deadline = Deadline(self._clock, limit_ms)
         self._transport.write(command.encode("ascii") + b"\r")

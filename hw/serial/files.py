@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from hw.errors import DeviceError
 from hw.guard import Operation
+from hw.guard.gate import Gate
 from hw.serial.errors import (
     BadAnswerError,
     ProgramError,
@@ -25,7 +26,6 @@ from hw.serial.errors import (
     SilentError,
     VerifyError,
 )
-from hw.serial.gate import Gate
 from hw.serial.paths import child, contained
 from hw.serial.repl import LIMIT_MS, TRACEBACK, Repl
 
@@ -146,7 +146,7 @@ class DeviceFiles:
             BadAnswerError: an entry was lost on its way.
         """
         folder = contained(path, may_be_root=True)
-        with self._gate.operation(Operation.REPL, path=folder):
+        with self._gate.doing(Operation.REPL, path=folder):
             return self._ls(folder)
 
     def _ls(self, folder: str) -> list[Entry]:
@@ -168,7 +168,7 @@ class DeviceFiles:
         """
         root = contained(path, may_be_root=True)
         found: list[Entry] = []
-        with self._gate.operation(Operation.REPL, path=root):
+        with self._gate.doing(Operation.REPL, path=root):
             waiting = [(entry, 1) for entry in reversed(self._ls(root))]
             while waiting:
                 entry, depth = waiting.pop()
@@ -189,7 +189,7 @@ class DeviceFiles:
             DeviceError: as :meth:`ls`.
         """
         folder = contained(path)
-        with self._gate.operation(Operation.FS_WRITE, path=folder):
+        with self._gate.doing(Operation.FS_WRITE, path=folder):
             parts = folder.split("/")
             made = []
             for count in range(3, len(parts) + 1):
@@ -217,7 +217,7 @@ class DeviceFiles:
         self._delete("rmdir", contained(path))
 
     def _delete(self, call: str, path: str) -> None:
-        with self._gate.operation(Operation.FS_DELETE, path=path):
+        with self._gate.doing(Operation.FS_DELETE, path=path):
             self._results(f"import uos\nuos.{call}({path!a})")
             self._expect(self._stat(path) is None, f"{path} is still there")
 
@@ -233,7 +233,7 @@ class DeviceFiles:
             DeviceError: as :meth:`ls`.
         """
         file = contained(path)
-        with self._gate.operation(Operation.FS_RUN, path=file):
+        with self._gate.doing(Operation.FS_RUN, path=file):
             # Without its first slash (QuecPython API reference, example.exec).
             program = f"import example\nexample.exec({file[1:]!a})"
             try:
@@ -261,12 +261,12 @@ class DeviceFiles:
             DeviceError: as :meth:`ls`.
         """
         path = child(folder, name)
-        with self._gate.operation(Operation.FS_WRITE, path=path, size_bytes=len(content)):
+        with self._gate.doing(Operation.FS_WRITE, path=path, size_bytes=len(content)):
             before = self._stat(path)
             if before is None:
                 return self._place(content, path, is_replaced=False)
             self._expect(before[0] != FOLDER_TYPE, f"{path} is a folder")
-            with self._gate.operation(Operation.FS_DELETE, path=path):
+            with self._gate.doing(Operation.FS_DELETE, path=path):
                 return self._place(content, path, is_replaced=True)
 
     def _place(self, content: bytes, path: str, *, is_replaced: bool) -> Pushed:

@@ -14,9 +14,9 @@ from collections.abc import Callable
 from typing import Final
 
 from hw.guard import Operation
+from hw.guard.gate import Gate
 from hw.serial.errors import BadAnswerError, ProgramError, SilentError
 from hw.serial.frame import NONCE_DIGITS, OUTPUT_BYTES_MAX, Frame, framed, has_begun, read_frame
-from hw.serial.gate import Gate
 from hw.serial.transport import Clock, Deadline, Transport
 
 RAW, FRIENDLY, INTERRUPT, RUN = b"\x01", b"\x02", b"\x03", b"\x04"
@@ -84,7 +84,6 @@ class Repl:
             BadAnswerError: what came is damaged.
             ModuleGoneError: the module left.
         """
-        self._gate.require(Operation.REPL)
         self._begin()
         nonce = self._new_nonce()
         text = self._send(framed(program, nonce), nonce, limit_ms)
@@ -113,6 +112,7 @@ class Repl:
         """Interrupt what runs, see that somebody runs programs, and find the raw prompt."""
         if self._is_ready:
             return
+        self._gate.permit(Operation.REPL)
         self._transport.write(FRIENDLY + INTERRUPT + INTERRUPT)
         self._until(lambda text: text.endswith(PROMPT), QUIET_MS)
         nonce = self._new_nonce()
