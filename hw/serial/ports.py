@@ -76,12 +76,35 @@ _INTERFACE: Final = re.compile(r"(.*):[\dx]+\.(\d+)")
 class Listed(Protocol):
     """A port as ``serial.tools.list_ports`` tells of it."""
 
-    device: str
-    vid: int | None
-    pid: int | None
-    serial_number: str | None
-    location: str | None
-    description: str
+    @property
+    def device(self) -> str:
+        """What is opened."""
+        ...
+
+    @property
+    def vid(self) -> int | None:
+        """Vendor of its USB device."""
+        ...
+
+    @property
+    def pid(self) -> int | None:
+        """Product of its USB device."""
+        ...
+
+    @property
+    def serial_number(self) -> str | None:
+        """Of its USB device."""
+        ...
+
+    @property
+    def location(self) -> str | None:
+        """Bus, port path, configuration and interface."""
+        ...
+
+    @property
+    def description(self) -> str:
+        """For people."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ PROMPT: Final = b">>> "
 RAW_BANNER: Final = b"raw REPL; CTRL-B to exit"
 TRACEBACK: Final = "Traceback (most recent call last)"
 LIMIT_MS: Final = 5_000
-HANDSHAKE_LIMIT_MS: Final = 3_000
+PROMPT_LIMIT_MS: Final = 3_000
 RAW_LIMIT_MS: Final = 500
 QUIET_MS: Final = 300
 """So long a prompt is waited for after Ctrl-C; one that comes later does no harm."""
@@ -47,6 +47,7 @@ class Repl:
         gate: asked before anything is sent.
         clock: for the deadlines.
         new_nonce: makes the nonces.
+        prompt_limit_ms: how long the module may take to come to its prompt.
 
     Attributes:
         is_raw: programs go to the raw prompt; known after the first one.
@@ -58,11 +59,13 @@ class Repl:
         gate: Gate,
         clock: Clock,
         new_nonce: Callable[[], str] = new_nonce,
+        prompt_limit_ms: int = PROMPT_LIMIT_MS,
     ) -> None:
         self._transport = transport
         self._gate = gate
         self._clock = clock
         self._new_nonce = new_nonce
+        self._prompt_limit_ms = prompt_limit_ms
         self._is_ready = False
         self.is_raw = False
 
@@ -118,8 +121,10 @@ class Repl:
         nonce = self._new_nonce()
         half = NONCE_DIGITS // 2
         self._transport.write(f"print('{nonce[:half]}'+'{nonce[half:]}')\r".encode("ascii"))
+        signs = (nonce.encode(), TRACEBACK.encode())
         heard = self._until(
-            lambda text: nonce.encode() in text and text.endswith(PROMPT), HANDSHAKE_LIMIT_MS
+            lambda text: text.endswith(PROMPT) and any(sign in text for sign in signs),
+            self._prompt_limit_ms,
         )
         if nonce.encode() not in heard:
             raise self._no_prompt(heard)

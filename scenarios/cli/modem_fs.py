@@ -35,7 +35,7 @@ def command(context: click.Context) -> None:
 @click.argument("path", default=ROOT)
 @modem_options
 @click.pass_context
-def ls(context: click.Context, path: str, as_json: bool, **_: object) -> None:
+def ls(context: click.Context, /, path: str, as_json: bool, **_: object) -> None:
     """List what is in the folder PATH."""
     with opened(context) as place:
         entries = place.files().ls(path)
@@ -47,7 +47,7 @@ def ls(context: click.Context, path: str, as_json: bool, **_: object) -> None:
 @click.option("--depth", type=click.IntRange(1, 32), default=6, show_default=True)
 @modem_options
 @click.pass_context
-def tree(context: click.Context, path: str, depth: int, as_json: bool, **_: object) -> None:
+def tree(context: click.Context, /, path: str, depth: int, as_json: bool, **_: object) -> None:
     """List all that is below the folder PATH."""
     with opened(context) as place:
         entries = place.files().tree(path, depth)
@@ -58,7 +58,7 @@ def tree(context: click.Context, path: str, depth: int, as_json: bool, **_: obje
 @click.argument("path")
 @modem_options
 @click.pass_context
-def mkdir(context: click.Context, path: str, as_json: bool, **_: object) -> None:
+def mkdir(context: click.Context, /, path: str, as_json: bool, **_: object) -> None:
     """Make the folder PATH, and those above it that are missing."""
     from hw.guard import Operation
 
@@ -72,7 +72,7 @@ def mkdir(context: click.Context, path: str, as_json: bool, **_: object) -> None
 @click.argument("path")
 @modem_options
 @click.pass_context
-def rm(context: click.Context, path: str, as_json: bool, **_: object) -> None:
+def rm(context: click.Context, /, path: str, as_json: bool, **_: object) -> None:
     """Delete the file PATH."""
     from hw.guard import Operation
 
@@ -85,7 +85,7 @@ def rm(context: click.Context, path: str, as_json: bool, **_: object) -> None:
 @click.argument("path")
 @modem_options
 @click.pass_context
-def rmdir(context: click.Context, path: str, as_json: bool, **_: object) -> None:
+def rmdir(context: click.Context, /, path: str, as_json: bool, **_: object) -> None:
     """Delete the empty folder PATH."""
     from hw.guard import Operation
 
@@ -98,7 +98,7 @@ def rmdir(context: click.Context, path: str, as_json: bool, **_: object) -> None
 @click.argument("path")
 @modem_options
 @click.pass_context
-def run(context: click.Context, path: str, as_json: bool, **_: object) -> None:
+def run(context: click.Context, /, path: str, as_json: bool, **_: object) -> None:
     """Run the file PATH; one that does not end within --limit-ms is left running."""
     from hw.guard import Operation
 
@@ -117,6 +117,7 @@ def run(context: click.Context, path: str, as_json: bool, **_: object) -> None:
 @click.pass_context
 def push(
     context: click.Context,
+    /,
     local: Path,
     folder: str,
     name: str | None,

@@ -36,6 +36,7 @@ FIELDS = ("model", "firmware", "imei", "card", "iccid", "imsi", "ip", "cid")
 @click.pass_context
 def command(
     context: click.Context,
+    /,
     number: int,
     allow_interrupt: bool,
     personal: bool,

@@ -191,7 +191,7 @@ class Place:
             DeviceError: as :meth:`at`.
         """
         transport = self._open(Role.REPL, *operations, Operation.REPL)
-        repl = Repl(transport, self.gate, self._clock)
+        repl = Repl(transport, self.gate, self._clock, prompt_limit_ms=self.asked.limit_ms)
         self._closing.callback(_quietly, repl.close)
         return repl
 

@@ -27,7 +27,7 @@ QUERIES = ("ATI", "AT+CGMR")
 )
 @modem_options
 @click.pass_context
-def command(context: click.Context, allow_interrupt: bool, as_json: bool, **_: object) -> None:
+def command(context: click.Context, /, allow_interrupt: bool, as_json: bool, **_: object) -> None:
     """Show the ports and their roles, and ask the module whether it is there.
 
     Nothing is interrupted: AT queries alone are sent, to the port that is known to be the AT port.

@@ -23,7 +23,7 @@ CHECK = "pass"
 @modem_options
 @click.pass_context
 def command(
-    context: click.Context, code: str | None, file: Path | None, as_json: bool, **_: object
+    context: click.Context, /, code: str | None, file: Path | None, as_json: bool, **_: object
 ) -> None:
     """Ask the module's Python whether it runs programs, or have it run CODE.
 
