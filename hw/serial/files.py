@@ -276,8 +276,8 @@ class DeviceFiles:
             self._write(content, new)
             self._verify(content, new)
             self._rename(new, path, contained(f"{path}.{suffix}.old"), content)
-        except DeviceError:
-            # The failure itself matters more, and the module may have left.
+        except (DeviceError, KeyboardInterrupt):
+            # What ended it matters more, and the module may have left.
             with suppress(DeviceError):
                 self._results(f"import uos\n_f.close()\nuos.remove({new!a})")
             raise

@@ -257,14 +257,14 @@ def take_fallback(info: Info, results: tuple[Any, ...]) -> None:
     for name, value in zip(("model", "firmware", "imei"), _items(device), strict=False):
         info.tell(name, _told(value), "REPL:modem")
     status, iccid, imsi = (*_items(card), None, None, None)[:3]
-    if isinstance(status, int):
+    if type(status) is int:
         other = "LOCKED" if status in CARD_LOCKED else ""
         info.tell("card", CARD_BY_STATUS.get(status, other), "REPL:sim.getStatus")
     info.tell("iccid", _told(iccid), "REPL:sim.getIccid")
     info.tell("imsi", _told(imsi), "REPL:sim.getImsi")
     for part in reversed(_items(network)):
         stat = (*_items(part), None)[0]
-        if isinstance(stat, int):
+        if type(stat) is int:
             info.registrations["REPL:net.getState"] = stat
     for part in _items(data):
         for value in _items(part)[2:3]:

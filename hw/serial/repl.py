@@ -23,6 +23,7 @@ RAW, FRIENDLY, INTERRUPT, RUN = b"\x01", b"\x02", b"\x03", b"\x04"
 PROMPT: Final = b">>> "
 RAW_BANNER: Final = b"raw REPL; CTRL-B to exit"
 TRACEBACK: Final = "Traceback (most recent call last)"
+INTERRUPTED: Final = "KeyboardInterrupt"
 LIMIT_MS: Final = 5_000
 PROMPT_LIMIT_MS: Final = 3_000
 RAW_LIMIT_MS: Final = 500
@@ -88,18 +89,21 @@ class Repl:
             ModuleGoneError: the module left.
         """
         self._begin()
+        # Until its answer is whole nobody knows where the prompt stands.
+        self._is_ready = False
         nonce = self._new_nonce()
         text = self._send(framed(program, nonce), nonce, limit_ms)
         frame = read_frame(text, nonce)
         if frame is not None:
+            self._is_ready = True
             if frame.error:
                 raise ProgramError("program", frame.error)
             return frame
-        if TRACEBACK in text and not has_begun(text, nonce):
-            raise ProgramError("program", _last_line(text))
+        failure = "" if has_begun(text, nonce) else _failure(text)
+        if failure:
+            raise ProgramError("program", failure)
         if interrupts:
             self._transport.write(INTERRUPT)
-        self._is_ready = False
         if has_begun(text, nonce):
             output = text.partition(f"{nonce}<")[2].strip()
             raise SilentError("program", f"it still runs after {limit_ms} ms", output)
@@ -121,9 +125,8 @@ class Repl:
         nonce = self._new_nonce()
         half = NONCE_DIGITS // 2
         self._transport.write(f"print('{nonce[:half]}'+'{nonce[half:]}')\r".encode("ascii"))
-        signs = (nonce.encode(), TRACEBACK.encode())
         heard = self._until(
-            lambda text: text.endswith(PROMPT) and any(sign in text for sign in signs),
+            lambda text: text.endswith(PROMPT) and (nonce.encode() in text or _has_failed(text)),
             self._prompt_limit_ms,
         )
         if nonce.encode() not in heard:
@@ -133,8 +136,9 @@ class Repl:
 
     def _no_prompt(self, heard: bytes) -> ProgramError | SilentError:
         text = heard.decode("utf-8", "backslashreplace")
-        if TRACEBACK in text:
-            return ProgramError("prompt", _last_line(text))
+        failure = _failure(text)
+        if failure:
+            return ProgramError("prompt", failure)
         if b"print(" in heard:
             detail = "the port repeats what is sent and runs nothing"
         else:
@@ -202,12 +206,21 @@ def _is_over(heard: bytes, nonce: str) -> bool:
     """The program ended, or failed before its frame began."""
     text = heard.decode("utf-8", "backslashreplace")
     is_closed = f"{nonce}=ok" in text or f"{nonce}=failed" in text
-    return is_closed or (TRACEBACK in text and not has_begun(text, nonce))
+    return is_closed or (not has_begun(text, nonce) and bool(_failure(text)))
 
 
-def _last_line(text: str) -> str:
-    """The line of a traceback that says what happened."""
-    tail = text[text.rfind(TRACEBACK) :].splitlines()
-    told = [line.strip() for line in tail[1:] if line.strip(" >\x04")]
+def _has_failed(heard: bytes) -> bool:
+    return bool(_failure(heard.decode("utf-8", "backslashreplace")))
+
+
+def _failure(text: str) -> str:
+    """The line of the last traceback that says what happened; empty where there is none.
+
+    What Ctrl-C ended does not count: its traceback may come late.
+    """
+    _, traceback, tail = text.rpartition(TRACEBACK)
+    if not traceback or INTERRUPTED in tail:
+        return ""
+    told = [line.strip() for line in tail.splitlines()[1:] if line.strip(" >\x04")]
     found = [line for line in told if not line.startswith("File ")]
     return found[0] if found else TRACEBACK

@@ -90,7 +90,7 @@ def as_dict(info: Info, personal: bool, *, raw: bool = False) -> dict[str, Any]:
             "source": source,
             "told": dict(info.registrations),
         },
-        "fallback": info.fallback,
+        "fallback": _lines(info, (info.fallback,), personal)[0],
         "diagnoses": [item.as_dict() for item in info.diagnoses],
     }
     if raw:
@@ -142,4 +142,4 @@ def _print(info: Info, personal: bool) -> None:
         for advice in item.advice:
             click.echo(f"        {advice}")
     if info.fallback not in ("not asked", "not needed", "used"):
-        click.echo(f"python  {printable(info.fallback)}")
+        click.echo(f"python  {printable(_lines(info, (info.fallback,), personal)[0])}")

@@ -207,6 +207,25 @@ def test_unplugged_while_the_old_file_is_put_aside():
         assert bytes(kept["_main.py.ab12.new"]) == new
 
 
+def test_interrupted_by_the_operator_while_sending():
+    """Ctrl-C on this host: the old file stands, the half of the new one is removed."""
+    with modem() as bench:
+        files = bench.files()
+        read = files._repl._transport.read
+        calls = iter(range(1_000))
+
+        def pressed(limit_ms):
+            if next(calls) == 30:
+                raise KeyboardInterrupt
+            return read(limit_ms)
+
+        files._repl._transport.read = pressed
+        with pytest.raises(KeyboardInterrupt):
+            files.push(bytes(20_000), "/usr", "_main.py")
+        assert bytes(bench.module.files.content("/usr/_main.py")) == OLD
+        assert set(bench.module.files.folder("/usr")) == {"_main.py", "config.json", "lib"}
+
+
 def test_a_folder_is_not_replaced_by_a_file():
     """It stands."""
     with modem() as bench:

@@ -144,6 +144,15 @@ def test_a_program_that_does_not_end_is_ended():
         assert driver.run("_r(7)").results == (7,)
 
 
+def test_the_traceback_of_what_was_interrupted_may_come_late():
+    """It is no failure of ours, even when it comes after the first question was sent."""
+    late = b"Traceback (most recent call last):\r\nKeyboardInterrupt: \r\n>>> "
+    told = b"print('00000000'+'0000a000')\r\n000000000000a000\r\n>>> "
+    script = Script([], [(5, late), (20, told)])
+    with pytest.raises(SilentError, match="it never began"):
+        Repl(script, free_gate(), script.clock, nonces()).run("pass")
+
+
 def test_a_slow_module_is_waited_for():
     """Answers late and in pieces."""
     with modem(delay_ms=20, piece_bytes=7) as bench:
