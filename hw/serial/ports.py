@@ -184,6 +184,17 @@ class Selection:
         return ", ".join(part for part in parts if part) or "the only module"
 
 
+def table() -> str:
+    """The known products as a Markdown table, for docs/modem.md."""
+    lines = ["| ids | module | interfaces |", "|---|---|---|"]
+    for (vendor_id, product_id), model in MODELS.items():
+        roles = ", ".join(f"{number} {role.value}" for number, role in sorted(model.roles.items()))
+        lines.append(f"| `{vendor_id:04x}:{product_id:04x}` | {model.name} | {roles} |")
+    for vendor_id, product_id in sorted(DOWNLOAD):
+        lines.append(f"| `{vendor_id:04x}:{product_id:04x}` | any, in download mode | all |")
+    return "\n".join(lines)
+
+
 def system_ports() -> list[Listed]:
     """Return the ports of this host."""
     from serial.tools import list_ports

@@ -90,6 +90,13 @@ def rows() -> list[tuple[str, str, str]]:
     ]
 
 
+def table() -> str:
+    """The options as a Markdown table, for docs/modem.md."""
+    lines = ["| option | default | meaning |", "|---|---|---|"]
+    lines += [f"| `{name}` | {default} | {meaning} |" for name, default, meaning in rows()]
+    return "\n".join(lines)
+
+
 def _written(value: bool | int | str) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
