@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test heavy bench lint types mutation golden calibration vectors clean
+.PHONY: demo test heavy bench lint types mutation golden calibration vectors workflow clean
 
 demo: $(STAMP)
 	$(BIN)/fx3loop demo
@@ -36,6 +36,9 @@ calibration: $(STAMP)
 
 vectors: $(STAMP)
 	$(BIN)/python -m tests.vectors.generate
+
+workflow: $(STAMP)
+	$(BIN)/python -m tests.workflow_table
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)

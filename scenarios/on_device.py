@@ -7,7 +7,7 @@ from contextlib import suppress
 from hw.boot import Image
 from hw.bus import Selector, UsbBackend
 from hw.errors import DeviceError
-from hw.guard import Authority
+from hw.guard import Authority, AuthoritySource
 from hw.runtime import Runtime, ThreadRuntime
 from hw.rx888 import Rx888
 from scenarios.contract import Examiner
@@ -27,7 +27,7 @@ def run_on_device(
     *,
     firmware: str,
     seed: int = 0,
-    authority: Authority | None = None,
+    authority: Authority | AuthoritySource | None = None,
     selector: Selector | None = None,
     image: Image | None = None,
     backend: UsbBackend | None = None,
@@ -39,7 +39,7 @@ def run_on_device(
         scenario: what runs.
         firmware: the revision that the device is expected to run.
         seed: of what the scenario draws.
-        authority: what the guard is told; by default it allows nothing.
+        authority: what the guard is told, or what answers with it; by default it allows nothing.
         selector: which device; by default the only one there is.
         image: firmware to upload to a boot ROM.
         backend: a pyusb backend; by default the system's libusb.

@@ -26,6 +26,7 @@ BY_NAME = {
     "hw.serial.errors.RefusedError": CHECK_FAILED,
     "hw.errors.DeniedError": DENIED,
     "hw.errors.ImageError": USAGE,
+    "hw.host.errors.EvidenceError": NOT_AVAILABLE,
     "hw.errors.DeviceError": NOT_AVAILABLE,
     "sim.errors.SimulationError": CHECK_FAILED,
 }
@@ -36,7 +37,7 @@ these errors take longer to import than help takes to print."""
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """What a place for output has when it takes no more."""
 LEAVE = {
-    "host-state": "where you know that this host is stable, say --host-state normal",
+    "host-state": "see what it needs with: fx3loop host status",
     "mode": "give a higher risk mode, such as --risk aggressive",
     "acknowledgement-missing": "allow it with --acknowledge {operation}",
     "acknowledgement-expired": "allow it again with --acknowledge {operation}",

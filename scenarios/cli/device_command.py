@@ -79,7 +79,6 @@ def command(
     target: str,
     risk: str,
     acknowledge: tuple[str, ...],
-    host_state: str,
     serial: str | None,
     image: Path | None,
 ) -> None:
@@ -119,7 +118,7 @@ def command(
     session = Session(lines, keep_going=keep_going, streams=not skip_stream, is_quiet=as_json)
     place: AbstractContextManager[Place]
     if target == USB:
-        device = Device.of(risk, acknowledge, host_state, serial, firmware_image, seed)
+        device = Device.of(risk, acknowledge, serial, firmware_image, seed)
         place = nullcontext(usb_place(device))
         about: dict[str, Any] = {"target": device.selector.label}
     else:

@@ -13,8 +13,9 @@ from health import Policy
 from health.errors import PolicyError
 from hw.boot import Image
 from hw.bus import Selector
-from hw.guard import Acknowledgement, Authority, HostState, Operation, RiskMode, Target
+from hw.guard import Acknowledgement, Authority, AuthoritySource, Operation, RiskMode, Target
 from hw.guard.force import is_force_guarded
+from hw.host.watch import HostWatch
 from scenarios.errors import InputError, not_known
 
 
@@ -35,24 +36,21 @@ def policy(text: str) -> Policy:
     return Policy.load(path)
 
 
-def authority(
-    risk_mode: str, acknowledged: tuple[str, ...], host_state: str, selector: Selector
-) -> Authority:
+def authority(risk_mode: str, acknowledged: tuple[str, ...], selector: Selector) -> AuthoritySource:
     """Return what the guard is told of a device on a real bus; see :func:`authority_on`."""
-    target = Target("usb", selector.label)
-    return authority_on(target, risk_mode, acknowledged, host_state)
+    return authority_on(Target("usb", selector.label), risk_mode, acknowledged)
 
 
-def authority_on(
-    target: Target, risk_mode: str, acknowledged: tuple[str, ...], host_state: str
-) -> Authority:
-    """Return what the guard is told; standing grants are for the supervisor alone.
+def authority_on(target: Target, risk_mode: str, acknowledged: tuple[str, ...]) -> AuthoritySource:
+    """Return what answers to the guard; standing grants are for the supervisor alone.
+
+    The state of the host is computed from its evidence, and nobody can just claim it: a host that
+    freezes stops the work at its next operation. ``fx3loop host confirm`` is heard here too.
 
     Args:
         target: what the acknowledgements are for; they hold as long as this process runs.
         risk_mode: of :class:`hw.guard.RiskMode`.
         acknowledged: labels of operations.
-        host_state: of :class:`hw.guard.HostState`.
 
     Raises:
         InputError: there is no such operation.
@@ -63,12 +61,16 @@ def authority_on(
         if label not in operations:
             raise not_known("operation", label, operations)
         acknowledgements.append(Acknowledgement(operations[label], target))
-    return Authority(
-        RiskMode(risk_mode),
-        frozenset(acknowledgements),
-        HostState(host_state),
-        is_force_guarded=is_force_guarded(os.environ),
-    )
+    mode, given = RiskMode(risk_mode), frozenset(acknowledgements)
+    watch = HostWatch()
+
+    def of_this_moment() -> Authority:
+        state, confirmed = watch.look()
+        return Authority(
+            mode, given | confirmed, state, is_force_guarded=is_force_guarded(os.environ)
+        )
+
+    return of_this_moment
 
 
 def image(path: Path | None) -> Image | None:

@@ -98,7 +98,6 @@ def command(
     target: str,
     risk: str,
     acknowledge: tuple[str, ...],
-    host_state: str,
     serial: str | None,
     image: Path | None,
 ) -> None:
@@ -167,7 +166,7 @@ def command(
         output.writable_file(path)
     output.writable_picture(plot)
     if target == USB:
-        device = Device.of(risk, acknowledge, host_state, serial, firmware_image, seed)
+        device = Device.of(risk, acknowledge, serial, firmware_image, seed)
         results = run_device(chosen, device, firmware, expectations)
     elif is_one:
         results = [run_one(chosen[0], bench, expectations, trace, plot)]

@@ -9,7 +9,7 @@ from pathlib import Path
 from health import Policy
 from hw.boot import Image
 from hw.bus import Selector
-from hw.guard import Authority
+from hw.guard import AuthoritySource
 from scenarios import custom_health
 from scenarios.batch import Job, run_jobs
 from scenarios.cli import inputs, output
@@ -61,7 +61,7 @@ class Device:
         seed: of what scenarios draw.
     """
 
-    authority: Authority
+    authority: AuthoritySource
     selector: Selector
     image: Image | None
     seed: int
@@ -71,14 +71,13 @@ class Device:
         cls,
         risk_mode: str,
         acknowledged: tuple[str, ...],
-        host_state: str,
         serial: str | None,
         image: Image | None,
         seed: int,
     ) -> Device:
         """Return it from what was typed; see :func:`scenarios.cli.inputs.authority`."""
         selector = Selector(serial=serial)
-        authority = inputs.authority(risk_mode, acknowledged, host_state, selector)
+        authority = inputs.authority(risk_mode, acknowledged, selector)
         return cls(authority, selector, image, seed)
 
 

@@ -511,6 +511,7 @@ def test_a_scenario_runs_on_a_device_without_a_changed_line():
         assert (bad.original, bad.is_good) == ("fail: no data for 2 s", False)
 
 
+@pytest.mark.usefixtures("stable_host")
 def test_a_real_device_is_denied_by_default_and_missing_here(monkeypatch):
     """Exit 3 and the guard's reason; with leave, exit 4 where there is no device."""
     done = fx3loop("run", "paused_reader", "--target", "usb")
@@ -523,7 +524,7 @@ def test_a_real_device_is_denied_by_default_and_missing_here(monkeypatch):
         raise NoDeviceError("open", "04b4:00f1 not found, any device")
 
     monkeypatch.setattr(Rx888, "open", absent)
-    leave = ("--risk", "aggressive", "--host-state", "normal")
+    leave = ("--risk", "aggressive")
     done = fx3loop("run", "paused_reader", "--target", "usb", *leave)
     assert (done.exit_code, done.stderr.count("\n")) == (4, 1)
 
