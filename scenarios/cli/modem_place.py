@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from hw.guard import Authority, Operation, Target
+from hw.guard import Authority, AuthoritySource, Operation, Target
 from hw.guard.gate import Gate
 from hw.runtime import ThreadRuntime
 from hw.serial.at import LIMIT_MS, AtPort
@@ -32,7 +32,6 @@ OF_A_MODULE = {
     "ids": "--vid-pid",
     "risk": "--risk-mode",
     "acknowledge": "--acknowledge",
-    "host_state": "--host-state",
 }
 """What only a real module needs: parameter and option."""
 SPOKEN_LENGTH = 4_096
@@ -69,13 +68,6 @@ def modem_options(command: Command) -> Command:
             help="... an operation: repl, fs-write, fs-delete, fs-run.",
         ),
         click.option(
-            "--host-state",
-            type=click.Choice(["unknown", "frozen", "observing", "normal"]),
-            default="unknown",
-            show_default=True,
-            help="... what is known of this host.",
-        ),
-        click.option(
             "--option",
             "options",
             multiple=True,
@@ -103,7 +95,7 @@ class Asked:
     Attributes:
         target: ``serial`` or ``sim``.
         selection: which module.
-        risk, acknowledge, host_state: for the guard.
+        risk, acknowledge: for the guard.
         options: of the simulated module.
         limit_ms: for an answer.
     """
@@ -112,7 +104,6 @@ class Asked:
     selection: Selection
     risk: str
     acknowledge: tuple[str, ...]
-    host_state: str
     options: tuple[str, ...]
     limit_ms: int
 
@@ -136,7 +127,6 @@ class Asked:
             Selection(typed["at_port"], typed["repl_port"], typed["serial"], typed["ids"]),
             typed["risk"],
             typed["acknowledge"],
-            typed["host_state"],
             typed["options"],
             typed["limit_ms"],
         )
@@ -158,7 +148,7 @@ class Place:
         asked: Asked,
         ports: list[Port],
         target: Target,
-        authority: Authority,
+        authority: Authority | AuthoritySource,
         closing: ExitStack,
     ) -> None:
         self.asked = asked
@@ -237,7 +227,7 @@ def opened(context: click.Context) -> Iterator[Place]:
             return
         ports = discover()
         target = Target("serial", _name(ports, asked.selection))
-        authority = inputs.authority_on(target, asked.risk, asked.acknowledge, asked.host_state)
+        authority = inputs.authority_on(target, asked.risk, asked.acknowledge)
         yield Place(asked, ports, target, authority, closing)
 
 

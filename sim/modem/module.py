@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
@@ -64,6 +65,7 @@ class SimulatedModem:
             self.options, self.repl.write, self.repl.pause, self._interpreter(at_peer)
         )
         self.is_plugged_in = True
+        self._unplugging = threading.Lock()
         self.at.start(at_peer)
         self.repl.start(self._repl_peer)
 
@@ -91,9 +93,10 @@ class SimulatedModem:
         )
 
     def unplug(self) -> None:
-        """Pull the cable: both ports hang up."""
-        if self.is_plugged_in:
-            self.is_plugged_in = False
+        """Pull the cable: both ports hang up. Any thread may, and the first one does."""
+        with self._unplugging:
+            was_plugged_in, self.is_plugged_in = self.is_plugged_in, False
+        if was_plugged_in:
             self.at.close()
             self.repl.close()
 

@@ -61,6 +61,8 @@ class Wire:
         self._on_unplug = on_unplug
         self._pending = bytearray()
         self._is_leaving = threading.Event()
+        self._closing = threading.Lock()
+        self._is_closed = False
         self._peer: Peer | None = None
         self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
 
@@ -71,8 +73,10 @@ class Wire:
 
     def close(self) -> None:
         """Leave, as a module whose cable is pulled: the near end hangs up. Any thread may call."""
-        self._is_leaving.set()
-        os.write(self._wake_write, b"x")
+        with self._closing:
+            self._is_leaving.set()
+            if not self._is_closed:
+                os.write(self._wake_write, b"x")
         if self._thread.is_alive() and threading.current_thread() is not self._thread:
             self._thread.join()
 
@@ -145,5 +149,7 @@ class Wire:
         except Unplugged:
             pass
         finally:
-            for number in (self._near, self._far, self._wake_read, self._wake_write):
-                os.close(number)
+            with self._closing:
+                self._is_closed = True
+                for number in (self._near, self._far, self._wake_read, self._wake_write):
+                    os.close(number)

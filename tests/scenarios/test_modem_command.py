@@ -23,8 +23,7 @@ from sim.modem import ModemOptions, SimulatedModem, identity
 ROOT = Path(__file__).parents[2]
 README = str(ROOT / "README.md")
 PROGRAM = [sys.executable, "-c", "from scenarios.cli import main; main()", "modem"]
-NORMAL = ("--host-state", "normal")
-STANDARD = (*NORMAL, "--risk-mode", "standard")
+STANDARD = ("--risk-mode", "standard")
 
 
 def modem(*arguments, typed=None):
@@ -65,7 +64,7 @@ def test_probe_tells_ports_and_steps():
     assert [line.split()[0] for line in lines[5:]] == ["PASS", "PASS", "PASS", "SKIP"]
 
 
-def test_probe_interrupts_nothing_unless_it_is_allowed():
+def test_probe_interrupts_nothing_unless_it_is_allowed(stable_host):
     """Not one byte goes to the REPL port."""
     with real(running=True) as (module, run):
         assert run("probe").exit_code == 0
@@ -303,13 +302,14 @@ def test_a_mistake_about_a_real_module(words, said):
 # ---------------------------------------------------------------- the guard
 
 
+@pytest.mark.workflow("C.3")
 @pytest.mark.parametrize(
     ("words", "allowed"),
     [
-        (("probe", "--allow-interrupt"), ("--acknowledge", "repl", *NORMAL)),
-        (("repl",), ("--acknowledge", "repl", *NORMAL)),
+        (("probe", "--allow-interrupt"), ("--acknowledge", "repl")),
+        (("repl",), ("--acknowledge", "repl")),
         (("repl", "print(1)"), ("--acknowledge", "fs-run", *STANDARD)),
-        (("fs", "ls"), ("--acknowledge", "repl", *NORMAL)),
+        (("fs", "ls"), ("--acknowledge", "repl")),
         (("fs", "tree"), STANDARD),
         (("fs", "mkdir", "/usr/a"), ("--acknowledge", "fs-write", *STANDARD)),
         (("fs", "rm", "/usr/config.json"), ("--acknowledge", "fs-delete", *STANDARD)),
@@ -319,26 +319,35 @@ def test_a_mistake_about_a_real_module(words, said):
     ],
     ids=str,
 )
-def test_weakness_07_safe_is_the_default_and_sends_nothing_that_interrupts(words, allowed):
-    """Exit 3 with what would allow it; not one byte to the prompt until it is said."""
+def test_weakness_07_safe_is_the_default_and_sends_nothing_that_interrupts(
+    words, allowed, stable_host, monkeypatch
+):
+    """Exit 3 with what would allow it; not one byte to the prompt until it is said.
+
+    Nor on a host of which nothing is known, whatever is said.
+    """
     with real(running=True) as (module, run):
-        for given in ((), NORMAL, (*allowed, "--host-state", "frozen")):
-            done = run(*words, *given)
-            assert done.exit_code == 3, done.output
-            assert len(done.stderr.splitlines()) == 1
-            assert bytes(module.repl.received) == b""
-        assert run(*words, *allowed).exit_code == 0
+        done = run(*words)
+        assert (done.exit_code, len(done.stderr.splitlines())) == (3, 1)
+        with monkeypatch.context() as patch:
+            patch.setenv("FX3LOOP_EVIDENCE_DIR", str(stable_host / "nothing"))
+            done = run(*words, *allowed)
+            assert (done.exit_code, len(done.stderr.splitlines())) == (3, 1)
+        assert bytes(module.repl.received) == b""
+        done = run(*words, *allowed)
+        assert done.exit_code == 0, done.stderr
 
 
-@pytest.mark.parametrize("state", ["unknown", "frozen", "observing", "normal"])
-def test_asking_is_allowed_on_every_host(state):
-    """AT queries alone change nothing."""
-    with real() as (_, run):
-        assert run("probe", "--host-state", state).exit_code == 0
-        assert run("info", "--host-state", state).exit_code == 0
+@pytest.mark.workflow("A.2")
+def test_asking_is_allowed_on_an_unknown_host():
+    """AT queries alone change nothing, in safe mode, where nothing is known of the host."""
+    with real() as (module, run):
+        assert run("probe").exit_code == 0
+        assert run("info").exit_code == 0
+        assert bytes(module.repl.received) == b""
 
 
-def test_a_change_is_marked_in_the_journal():
+def test_a_change_is_marked_in_the_journal(stable_host):
     """Begun and ended, with its path."""
     from hw.guard.journal import Journal
 
@@ -409,11 +418,11 @@ def test_weakness_10_a_port_is_a_name(port, tmp_path, monkeypatch):
         (("--acknowledge", "fs-delete"), ("--ack", "fs-delete")),
         (("--acknowledge", "fs-delete"), ("--acknowledg", "fs-delete")),
         (("--risk-mode", "aggressive"), ("--risk-mod", "aggressive")),
-        (("--host-state", "normal"), ("--host", "normal")),
+        (("--risk-mode", "aggressive"), ("--risk-mode", "aggr")),
         (("--acknowledge", "fs-delete"), ("--acknowledge", "fs-del")),
     ],
 )
-def test_weakness_12_no_option_can_be_abbreviated(whole, short):
+def test_weakness_12_no_option_can_be_abbreviated(whole, short, stable_host):
     """What arms a guard has to be written out: the name, and what it allows."""
     with real() as (module, run):
         words = ("fs", "rm", "/usr/config.json")
@@ -422,7 +431,7 @@ def test_weakness_12_no_option_can_be_abbreviated(whole, short):
         assert bytes(module.repl.received) == b""
 
 
-def test_weakness_12_the_environment_alone_allows_nothing(monkeypatch):
+def test_weakness_12_the_environment_alone_allows_nothing(monkeypatch, stable_host):
     """An exported phrase arms no command."""
     monkeypatch.setenv("QPY_FORCE_KILL_GUARD", "I_UNDERSTAND_RISK")
     monkeypatch.setenv("FX3LOOP_ACKNOWLEDGE", "fs-delete")
