@@ -156,10 +156,8 @@ def from_serial_error(operation: str, error: OSError, *, is_opening: bool) -> De
 
 def _numbers(error: OSError) -> tuple[int, int]:
     """The number of the error, and that of Windows; 0 where there is none."""
-    cause = error.__context__
-    number = error.errno or (cause.errno if isinstance(cause, OSError) else None)
-    if number:
-        return number, getattr(error, "winerror", None) or 0
+    if error.errno:
+        return error.errno, getattr(error, "winerror", None) or 0
     found = _WINDOWS_ERROR.search(str(error))
     return (int(found[1]), int(found[2] or 0)) if found else (0, 0)
 

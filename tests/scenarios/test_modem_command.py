@@ -360,6 +360,15 @@ def test_a_change_is_marked_in_the_journal(stable_host):
     assert records[0].facts["path"] == "/usr/config.json"
 
 
+def test_a_denied_port_is_not_even_opened(stable_host):
+    """Opening raises its control lines: the denial comes before the port is seen to be in use."""
+    import serial
+
+    with real() as (module, run), serial.Serial(module.repl.path, exclusive=True):
+        for words in (("repl",), ("repl", "1", *STANDARD), ("fs", "rm", "/usr/x", *STANDARD)):
+            assert run(*words).exit_code == 3
+
+
 def test_a_port_in_use_is_told():
     """Exit 4; one owner at a time."""
     import serial

@@ -177,6 +177,22 @@ def test_weakness_09_a_damaged_file_never_takes_the_place(writes, error, rename_
         assert set(bench.module.files.folder("/usr")) == {"_main.py", "config.json", "lib"}
 
 
+def test_weakness_09_an_old_file_that_was_put_aside_is_put_back(monkeypatch):
+    """The new one turned out wrong in its place: the old one is there again, and nothing else."""
+    with modem(rename_replaces=False) as bench:
+        files = bench.files()
+        verify = files._verify
+
+        def spoiled(content, path):
+            verify(content if path.endswith(".new") else b"other", path)
+
+        monkeypatch.setattr(files, "_verify", spoiled)
+        with pytest.raises(VerifyError):
+            files.push(b"new content", "/usr", "_main.py")
+        assert bytes(bench.module.files.content("/usr/_main.py")) == OLD
+        assert set(bench.module.files.folder("/usr")) == {"_main.py", "config.json", "lib"}
+
+
 @pytest.mark.parametrize("unplug_after_bytes", range(400, 6_000, 700))
 def test_weakness_09_unplugged_while_sending(unplug_after_bytes):
     """Wherever the cable is pulled: a typed error, and the old file or the whole new one."""
@@ -207,19 +223,24 @@ def test_unplugged_while_the_old_file_is_put_aside():
         assert bytes(kept["_main.py.ab12.new"]) == new
 
 
-def test_interrupted_by_the_operator_while_sending():
-    """Ctrl-C on this host: the old file stands, the half of the new one is removed."""
+@pytest.mark.parametrize(("call", "number"), [("read", 30), ("write", 60), ("write", 61)])
+def test_interrupted_by_the_operator_while_sending(call, number):
+    """Ctrl-C on this host: the old file stands, the half of the new one is removed.
+
+    In the middle of a program too: what was typed of it is taken back first.
+    """
     with modem() as bench:
         files = bench.files()
-        read = files._repl._transport.read
+        transport = files._repl._transport
+        whole = getattr(transport, call)
         calls = iter(range(1_000))
 
-        def pressed(limit_ms):
-            if next(calls) == 30:
+        def pressed(argument):
+            if next(calls) == number:
                 raise KeyboardInterrupt
-            return read(limit_ms)
+            return whole(argument)
 
-        files._repl._transport.read = pressed
+        setattr(transport, call, pressed)
         with pytest.raises(KeyboardInterrupt):
             files.push(bytes(20_000), "/usr", "_main.py")
         assert bytes(bench.module.files.content("/usr/_main.py")) == OLD
