@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from hw.trace import Recorder
     from sim.host.trouble import EndpointTrouble
 
-PROGRAMS_KEPT = 64
-"""Each is a whole firmware with its threads."""
+PROGRAMS_KEPT = 8
+"""Each is a whole firmware with its threads; a long run resets the device again and again."""
 
 
 class Bench(World):

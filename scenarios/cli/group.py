@@ -14,6 +14,7 @@ import click
 
 from scenarios.cli.codes import OK, USAGE, exit_code
 from scenarios.cli.lazy import LazyGroup
+from scenarios.collector import relax_collector
 
 COMMANDS = {
     "demo": "The flagship run: real incidents under every policy, one table, one picture.",
@@ -117,4 +118,5 @@ def cli(context: click.Context) -> None:
 
 def main() -> NoReturn:
     """The entry point of the console script."""
+    relax_collector()
     cli.main(prog_name="fx3loop")

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from hw.bus import Selector
 from hw.guard import Authority, AuthoritySource, Operation, Target
 from hw.guard.gate import Gate
 from hw.runtime import ThreadRuntime
@@ -227,7 +228,7 @@ def opened(context: click.Context) -> Iterator[Place]:
             return
         ports = discover()
         target = Target("serial", _name(ports, asked.selection))
-        authority = inputs.authority_on(target, asked.risk, asked.acknowledge)
+        authority = inputs.authority(asked.risk, asked.acknowledge, Selector(), target)
         yield Place(asked, ports, target, authority, closing)
 
 

@@ -6,10 +6,9 @@ the same with any number of processes.
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -28,6 +27,7 @@ from scenarios.lab.cells import Cell, Phase, cells, phases
 from scenarios.lab.claims import Claim, claim
 from scenarios.lab.histories import HISTORIES
 from scenarios.runner import Episode, run_episode
+from scenarios.workers import Workers
 from sim.errors import SimulationError
 
 SAMPLED = 2
@@ -258,17 +258,8 @@ def run_matrix(
         chosen: which cells; by default all of this policy on this firmware.
     """
     found = cells(place.firmware, place.policy) if chosen is None else tuple(chosen)
-    if processes == 1:
-        yield from (run_cell(place, cell) for cell in found)
-        return
-    # Not forked: simulated threads do not survive that.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=context) as pool:
-        try:
-            yield from pool.map(run_cell, [place] * len(found), found, chunksize=CHUNK)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    with Workers(processes) as workers:
+        yield from workers.map(partial(run_cell, place), found, CHUNK)
 
 
 def _latest(times: Sequence[float | None]) -> float | None:

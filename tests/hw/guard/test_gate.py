@@ -4,6 +4,7 @@ import errno
 
 import pytest
 
+from hw import bus
 from hw.errors import BusyError, DeniedError, DeviceTimeoutError, JournalError, LockedError
 from hw.guard import (
     Acknowledgement,
@@ -277,6 +278,20 @@ def test_a_device_stays_locked_while_it_is_reset_and_uploaded_to(journal):
         rx.reacquire(IMAGE)
         with pytest.raises(LockedError):
             opened(device, journal)
+
+
+def test_boot_rom_and_application_of_one_connector_are_one_device(journal, monkeypatch):
+    """One is at the connector's USB 2 port, the other at its USB 3 port; another at port 1-1.4."""
+    connector = {(2, (1, 4)): (1, (5, 4)), (1, (5, 4)): (2, (1, 4))}
+    monkeypatch.setattr(bus, "peer_of", connector.get)
+    application, rom, other = FakeDevice(), FakeDevice(application=False), FakeDevice()
+    rom.bus, rom.ports = 1, (5, 4)
+    other.bus = 1
+    with opened(application, journal):
+        with pytest.raises(LockedError, match=r"usb 1-5\.4 is held"):
+            opened(rom, journal, image=IMAGE)
+        assert not rom.ram
+        opened(other, journal).close()
 
 
 def test_another_device_is_free(journal):

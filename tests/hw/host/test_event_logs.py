@@ -353,3 +353,22 @@ def test_weakness_22_a_dump_folder_that_may_not_be_read_is_no_empty_one(tmp_path
     folder.write_bytes(b"")
     looks = {look.source: look for look in host.look(ago(days=2), NOW)}
     assert isinstance(looks[str(folder)], CouldNotLook)
+
+
+def test_what_grows_older_than_asked_for_is_dropped():
+    """The window moves on with the looks."""
+    host, _ = windows({"Microsoft-Windows-Kernel-Power": [kernel_power(ago(hours=47))]})
+    assert sum(len(look.findings) for look in host.look(ago(hours=48), NOW)) == 1
+    host, runner = windows(answers := {"User32": [planned_restart(ago(hours=47))]})
+    host.look(ago(hours=48), NOW)
+    answers.clear()
+    assert sum(len(look.findings) for look in host.look(ago(hours=46), NOW)) == 0
+    assert runner.commands
+
+
+def test_a_log_of_which_nothing_can_be_read_is_refused(tmp_path):
+    """It is not an empty one."""
+    content = bytearray(evtx([kernel_power(NOW)]))
+    content[4096:4104] = b"\xff" * 8
+    with pytest.raises(EvidenceError, match="damaged"):
+        read_event_log(write(tmp_path / "System.evtx", bytes(content)))
