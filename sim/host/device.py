@@ -48,6 +48,7 @@ class UsbDevice:
         function: what hangs on the cable.
         descriptors: what the host read from it.
         bus, address: where the host put it.
+        ports: port path from the root hub; the same on both buses.
         present: False once the host noticed that it is gone.
         suspended: the host has suspended its port: no transfer is carried.
         configuration: what the kernel set last.
@@ -56,13 +57,19 @@ class UsbDevice:
     """
 
     def __init__(
-        self, world: World, function: UsbFunction, descriptors: Descriptors, address: int
+        self,
+        world: World,
+        function: UsbFunction,
+        descriptors: Descriptors,
+        address: int,
+        ports: tuple[int, ...] = (PORT,),
     ) -> None:
         self.world = world
         self.function = function
         self.descriptors = descriptors
         self.bus = USB3_BUS if function.super_speed else USB2_BUS
         self.address = address
+        self.ports = ports
         self.present = True
         self.suspended = False
         self.configuration = CONFIGURATION_VALUE
