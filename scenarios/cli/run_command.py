@@ -71,7 +71,11 @@ def _complete(
     metavar="[FILE]",
     help="Results as TAP, on standard output without a file.",
 )
-@click.option("--trace", type=FILE, help="Chrome JSON for Perfetto, of one NAME.")
+@click.option(
+    "--trace",
+    type=FILE,
+    help="Of one NAME: .json (Perfetto), .vcd (GTKWave, Surfer) or .pcap (Wireshark).",
+)
 @click.option("--plot", type=FILE, help="Timeline as PNG, SVG or PDF, of one NAME.")
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 @target_options
@@ -163,8 +167,9 @@ def command(
         known = Path(expected) if expected else known_failures.BUILT_IN
         expectations = known_failures.load(known, registry.SCENARIOS)
     tap_file = None if tap == STANDARD_OUTPUT else tap
-    for path in (junit, tap_file, trace):
+    for path in (junit, tap_file):
         output.writable_file(path)
+    output.writable_trace(trace)
     output.writable_picture(plot)
     if target == USB:
         device = Device.of(risk, acknowledge, host_state, serial, firmware_image, seed)

@@ -10,7 +10,7 @@ from health import Policy
 from hw.boot import Image
 from hw.bus import Selector
 from hw.guard import Authority
-from scenarios import custom_health
+from scenarios import custom_health, trace_file
 from scenarios.batch import Job, run_jobs
 from scenarios.cli import inputs, output
 from scenarios.expected import Expectations
@@ -90,6 +90,7 @@ def run_one(
     plot: Path | None,
 ) -> Result:
     """Run one scenario in this process, with a trace and a picture where they are wanted."""
+    transfers = trace_file.transfers_for(trace)
     episode = run_episode(
         chosen.scenario,
         firmware=chosen.firmware,
@@ -100,12 +101,11 @@ def run_one(
         options=bench.options,
         health=custom_health.find(bench.health),
         look_interval_ms=LOOK_INTERVAL_MS if trace or plot else 0,
+        transfers=transfers,
     )
     if trace is not None:
-        from scenarios import trace_file
-
         with output.Writing(trace):
-            trace_file.write([episode], trace)
+            trace_file.write([episode], trace, transfers)
     if plot is not None:
         from scenarios import plots
 

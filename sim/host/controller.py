@@ -8,14 +8,16 @@ cut the link, cut the power.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from simpy.events import Event
 
 from hw.protocol import APPLICATION_PRODUCT_ID, STANDARD_DEVICE_OUT, StandardRequest
 from sim.chip.hardware import UsbFunction
 from sim.chip.usb import DONE, PENDING, BusSignal, ControlTransfer, Setup, TransferStatus
-from sim.host.device import PORT as PORT, Descriptors, UsbDevice as UsbDevice
+from sim.host.device import PORT as PORT, Descriptors, UsbDevice as UsbDevice, bus_of
 from sim.host.enumeration import Enumeration, EnumerationFailed
+from sim.host.monitor import UsbMonitor
 from sim.kernel import FOREVER_NS, HARDWARE, World
 from sim.latest import Latest
 from sim.options import Options
@@ -41,6 +43,7 @@ class HostController:
         changed: event of the next device that comes or goes; a new one each time.
         log: (time in ns, text) of what the kernel would log, the latest lines.
         vbus: turns the port's supply on or off; the bench connects it to the board.
+        monitor: is told every transfer, or None.
     """
 
     def __init__(self, world: World, options: Options) -> None:
@@ -53,6 +56,7 @@ class HostController:
         self.withhold_data: Callable[[int], bool] | None = None
         """A fault: asked for each request with data whether the host vanishes before sending it."""
         self.vbus: Callable[[bool], None] | None = None
+        self.monitor: UsbMonitor | None = None
         self._function: UsbFunction | None = None
         self._link_on = True
         self._address = 0
@@ -156,7 +160,10 @@ class HostController:
         self._alarm = self.world.alarm(due_ns, call, HARDWARE)
 
     def _enumerate(self, function: UsbFunction, configure_ns: int) -> Enumeration:
-        enumeration = Enumeration(self.world, self.options, function)
+        told = None
+        if self.monitor is not None:
+            told = partial(self.monitor.control, bus_of(function), self._address + 1)
+        enumeration = Enumeration(self.world, self.options, function, told)
         self._alarm = None
         self._enumeration = enumeration
         self.world.spawn("enumeration", lambda: self._read_in(enumeration, configure_ns))
@@ -180,7 +187,7 @@ class HostController:
 
     def _publish(self, function: UsbFunction, descriptors: Descriptors) -> None:
         self._address += 1
-        self.device = UsbDevice(self.world, function, descriptors, self._address)
+        self.device = UsbDevice(self.world, function, descriptors, self._address, self.monitor)
         appeared, self.appeared = self.appeared, Event(self.world)
         appeared.succeed(self.device)
         self._tell_change()
@@ -222,6 +229,9 @@ class HostController:
             bool(data) and self.withhold_data is not None and self.withhold_data(setup.request)
         )
         transfer = ControlTransfer(world, setup, data, withholds)
+        monitor = self.monitor
+        if monitor is not None and device.present:
+            monitor.control(device.bus, device.address, transfer)
         started_ns = world._now
         end_ns = started_ns + timeout_ms * MILLISECOND_NS if timeout_ms else FOREVER_NS
         in_flight = device.control_in_flight

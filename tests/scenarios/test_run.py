@@ -457,6 +457,7 @@ def test_tap_goes_to_standard_output_without_a_file():
     ("arguments", "part"),
     [
         (("--all", "--trace", "x.json"), "for one NAME"),
+        (("paused_reader", "--trace", "x.txt"), "end in .json (Perfetto), .vcd"),
         (("paused_reader", "cold_start", "--plot", "x.png"), "for one NAME"),
         (("paused_reader", "--json", "--tap"), "both want standard output"),
         (("--tap", "paused_reader", "--all"), "that is a scenario"),
