@@ -21,7 +21,6 @@ WORLD_ONLY = {
     "options": ("--option", "a device has no knobs"),
     "health": ("--health", "a device brings its firmware's own"),
     "jobs": ("--jobs", "there is one device"),
-    "trace": ("--trace", "a device records nothing"),
     "plot": ("--plot", "a device records nothing"),
 }
 """Options that a real device cannot have, and why."""
@@ -132,6 +131,10 @@ def command(
     is_one = len(set(names)) == 1 and not is_all and pattern is None
     if (trace or plot) and not is_one:
         raise click.UsageError("--trace and --plot are for one NAME")
+    if target == USB and trace is not None and trace.suffix.lower() != ".pcap":
+        raise click.UsageError(
+            f"--trace {trace}: of a device its transfers alone can be seen; give FILE.pcap"
+        )
     if as_json and tap == STANDARD_OUTPUT:
         raise click.UsageError("--json and --tap both want standard output; give --tap a file")
     from scenarios import (
@@ -173,7 +176,7 @@ def command(
     output.writable_picture(plot)
     if target == USB:
         device = Device.of(risk, acknowledge, host_state, serial, firmware_image, seed)
-        results = run_device(chosen, device, firmware, expectations)
+        results = run_device(chosen, device, firmware, expectations, trace)
     elif is_one:
         results = [run_one(chosen[0], bench, expectations, trace, plot)]
     else:

@@ -145,15 +145,27 @@ def run_worlds(chosen: Sequence[Chosen], bench: Bench, expectations: Expectation
 
 
 def run_device(
-    chosen: Sequence[Chosen], device: Device, firmware: str | None, expectations: Expectations
+    chosen: Sequence[Chosen],
+    device: Device,
+    firmware: str | None,
+    expectations: Expectations,
+    trace: Path | None = None,
 ) -> list[Result]:
     """Run scenarios on a real device, one after the other.
+
+    Args:
+        chosen: what runs.
+        device: where.
+        firmware: that it is expected to run.
+        expectations: the known failures.
+        trace: file for a capture, or None.
 
     Raises:
         DeniedError: the guard does not allow it.
         DeviceError: there is no device, or it cannot be opened.
     """
     results = []
+    transfers = trace_file.transfers_for(trace)
     with output.progress_bar("scenarios", len(chosen)) as step:
         for item in chosen:
             scenario = item.scenario
@@ -172,9 +184,13 @@ def run_device(
                     authority=device.authority,
                     selector=device.selector,
                     image=device.image,
+                    transfers=transfers,
                 )
                 results.append(result_of(row, scenario.group, expectations))
             step("")
+    if trace is not None:
+        with output.Writing(trace):
+            trace_file.write((), trace, transfers)
     return results
 
 
