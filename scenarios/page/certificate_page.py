@@ -8,7 +8,7 @@ from typing import Any
 
 from health import Policy
 from hw.guard.certificate import Certificate
-from scenarios.judge import GOOD_ENDS
+from scenarios.judge import GOOD_ENDS, LOCKED_UP
 from scenarios.lab.bench import LabBench
 from scenarios.lab.bounds import MEANING, MILLISECOND_NS, Condition, bounds
 from scenarios.lab.cells import LOCKS, MANNERS, Cell, phases
@@ -92,11 +92,20 @@ def _verdict(certificate: Certificate, gaps: int) -> Verdict:
     cells = sum(len(found["cells"]) for found in certificate.positions.values())
     tried = f"{plural(cells, 'cell')} of the matrix, every scenario and the soak"
     if certificate.is_good:
+        ends = Counter(
+            item["verdict"]
+            for found in certificate.positions.values()
+            for item in found["cells"].values()
+            if item["verdict"] not in GOOD_ENDS
+        )
+        outside = f"; {plural(ends.total(), 'cell')} outside of them" if ends else ""
+        listed = ", ".join(f"{number} {words(verdict)}" for verdict, number in ends.items())
+        unclaimed = f" It claims nothing about the cells that end {listed}." if ends else ""
         return Verdict(
-            "Every claim holds",
-            f"{tried}: no claim of the policy and no invariant is broken. "
+            f"Every claim holds{outside}",
+            f"{tried}: no claim of the policy and no invariant is broken.{unclaimed} "
             f"{plural(gaps, 'line')} not covered.",
-            "good",
+            "warn" if ends[LOCKED_UP] else "good",
         )
     return Verdict(
         f"{plural(broken, 'claim or invariant', 'claims and invariants')} broken",

@@ -25,8 +25,7 @@ LABEL_APART = 15
 def distribution(item: Distribution) -> str:
     """Return the values as dots or as a histogram, over the closed form's interval."""
     top, base, height = 24, 92, 118
-    bounds = [value for value in (item.low_ms, item.high_ms) if value is not None]
-    axis = Axis(*from_zero(padded([*item.values_ms, *bounds], 0.18)), 12, WIDTH - 12)
+    axis = Axis(*from_zero(padded(item.scale_ms, 0.18)), 12, WIDTH - 12)
     parts: list[str] = []
     summary = (
         f"{item.label}: {len(item.values_ms)} latencies from {duration(item.values_ms[0])} to "
@@ -144,7 +143,7 @@ def _dots(axis: Axis, item: Distribution, base: int) -> Iterator[str]:
         column = round(at / DOT_PIXELS)
         y = base - 6 - DOT_PIXELS * min(stacked[column], DOTS_HIGH - 1)
         stacked[column] += 1
-        tone = "out" if item.high_ms is not None and value > item.high_ms else "in"
+        tone = _tone(item, value)
         yield (
             f'<circle class="dot {tone}" cx="{at}" cy="{y}" r="4" data-tip="{duration(value)}"/>'
         )
@@ -158,12 +157,17 @@ def _bins(axis: Axis, item: Distribution, top: int, base: int) -> Iterator[str]:
         begin_ms = axis.low + index * span
         begin, end = axis.at(begin_ms), axis.at(begin_ms + span)
         height = max((base - top - 6) * amount / tallest, 1.5)
-        tone = "out" if item.high_ms is not None and begin_ms > item.high_ms else "in"
+        tone = _tone(item, begin_ms)
         tip = f"{duration(begin_ms)} to {duration(begin_ms + span)}: {amount}"
         yield (
             f'<rect class="bin {tone}" x="{begin + 0.4:.1f}" y="{base - height:.1f}" '
             f'width="{max(end - begin - 0.8, 1):.1f}" height="{height:.1f}" data-tip="{tip}"/>'
         )
+
+
+def _tone(item: Distribution, value_ms: float) -> str:
+    is_past = item.high_ms is not None and value_ms > item.high_ms
+    return "out" if is_past and item.is_promise else "in"
 
 
 def _time_axis(axis: Axis, base: int) -> Iterator[str]:

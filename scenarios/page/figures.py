@@ -17,7 +17,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from scenarios.page.axis import axis_unit
+from scenarios.page.axis import axis_unit, from_zero, padded
 from scenarios.page.model import (
     Bars,
     Distribution,
@@ -135,7 +135,8 @@ def distributions(block: Distributions) -> Figure:
 
 
 def _distribution(axes: Axes, item: Distribution) -> None:
-    unit, factor = axis_unit(max((*item.values_ms, item.high_ms or 0.0)))
+    limits = from_zero(padded(item.scale_ms, 0.06))
+    unit, factor = axis_unit(limits[1])
     values = [value / factor for value in item.values_ms]
     if item.low_ms is not None and item.high_ms is not None:
         low, high = item.low_ms / factor, item.high_ms / factor
@@ -143,10 +144,12 @@ def _distribution(axes: Axes, item: Distribution) -> None:
         for edge in (low, high):
             axes.axvline(edge, color=ORANGE, linestyle="--", linewidth=0.8)
     if len(values) >= HISTOGRAM_FROM:
-        axes.hist(values, bins=BINS, color=BLUE)
+        begin, end = limits[0] / factor, limits[1] / factor
+        axes.hist(values, bins=BINS, range=(begin, end), color=BLUE)
     else:
         axes.plot(values, [0.5] * len(values), "o", color=BLUE, markersize=3.5)
         axes.set_ylim(0, 1)
+    axes.set_xlim(limits[0] / factor, limits[1] / factor)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     level = f", level {item.level}" if item.level else ""
@@ -241,7 +244,9 @@ def matrix(block: Matrix) -> Figure:
     axes.set_yticks([y + 0.5 for y in range(len(labels))], labels, fontsize=5)
     heads, at = [], 0
     for text, span in block.groups:
-        heads += [f"{text}\n{column}" for column in block.columns[at : at + span]]
+        heads += [
+            f"{text}\n{column}".replace(", ", ",\n") for column in block.columns[at : at + span]
+        ]
         at += span
     axes.set_xticks([x + 0.5 for x in range(len(heads))], heads, fontsize=5.5)
     axes.xaxis.tick_top()
@@ -288,8 +293,11 @@ def _spans(axes: Axes, items: list[list[object]], y: int, begin: float, end: flo
         if width < 0:
             continue
         colour = TONE_COLOURS[tone]  # type: ignore[index]
+        edge = WHITE if width > 0.004 * (end - begin) else colour
         axes.add_patch(
-            Rectangle((start, y + 0.15), width, 0.7, facecolor=colour, alpha=0.55, linewidth=0.3)
+            Rectangle(
+                (start, y + 0.15), width, 0.7, facecolor=colour, alpha=0.55, edgecolor=edge, lw=0.6
+            )
         )
         room = width / (end - begin) * 75
         if len(str(text)) < room:
@@ -315,7 +323,7 @@ def _steps(axes: Axes, items: list[list[object]], y: int, begin: float, end: flo
     times = [_seconds(at) for at, _ in items]
     heights = [y + 0.9 - 0.8 * int(str(value)) / high for _, value in items]
     axes.step([*times, end], [*heights, heights[-1]], where="post", color=BLUE, linewidth=0.8)
-    del begin
+    axes.text(begin, y + 0.12, f" {high}", va="top", fontsize=5, color=FAINT)
 
 
 def _seconds(at_us: object) -> float:

@@ -56,12 +56,21 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Item:
-    """A table's cell: its text, its tone, whether it is a number, and what more there is to say."""
+    """A table's cell.
+
+    Attributes:
+        text: what stands in it.
+        tone: makes it a badge.
+        is_number: stands to the right.
+        note: what more there is to say, shown on hovering.
+        detail: a second, smaller line.
+    """
 
     text: str
     tone: Tone = ""
     is_number: bool = False
     note: str = ""
+    detail: str = ""
 
 
 @dataclass(frozen=True)
@@ -145,6 +154,10 @@ class Distribution:
         level: that has to answer.
         missing: how many had no answer at all.
         climbed: how many ended by a later level, whose time the closed form does not tell.
+        untouched: how many had nothing to answer, or were not answered, in a sweep.
+        limits_ms: of a scale that several share.
+        is_promise: a value past the closed form's worst case breaks it; not so where the board
+            varies and the closed form is that of a nominal one.
     """
 
     label: str
@@ -155,6 +168,19 @@ class Distribution:
     level: int | None = None
     missing: int = 0
     climbed: int = 0
+    untouched: int = 0
+    limits_ms: tuple[float, float] | None = None
+    is_promise: bool = True
+
+    @property
+    def bound_ms(self) -> tuple[float, ...]:
+        """The ends of the closed form's interval, as far as there are any."""
+        return tuple(value for value in (self.low_ms, self.high_ms) if value is not None)
+
+    @property
+    def scale_ms(self) -> tuple[float, ...]:
+        """Everything that the scale has to reach."""
+        return (*self.values_ms, *self.bound_ms, *(self.limits_ms or ()))
 
     @property
     def outside(self) -> int:
@@ -242,13 +268,14 @@ class Timeline:
 
 @dataclass(frozen=True)
 class Lines:
-    """A list of sentences; what is said where there are none."""
+    """A list of sentences, folded or open; ``empty`` is what is said where there are none."""
 
     kind: ClassVar[str] = "lines"
     caption: str
     items: tuple[str, ...]
     empty: str = ""
     tone: Tone = ""
+    is_folded: bool = False
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,6 @@ ACCEPTED = (
     "--trace FILE.json), a fault schedule, a sweep's folder (fx3loop sweep --out), or a "
     "scenario's name"
 )
-ROW_COLUMNS = ("policy", "verdict")
-"""Without these a table is none of a sweep."""
 
 
 def page_of(name: str, text: str | None = None) -> Page:
@@ -117,7 +115,12 @@ def _sweep(folder: Path) -> Page:
     if schema != SWEEP:
         raise InputError(f"{folder / SUMMARY}: its schema is {schema!r}, not {SWEEP!r}")
     rows = list(csv.DictReader(_read(folder / ROWS).splitlines()))
-    for column in ROW_COLUMNS:
-        if rows and column not in rows[0]:
-            raise InputError(f"{folder / ROWS}: there is no column {column}")
-    return sweep_page.build(summary, rows, str(folder))
+    for column in sweep_page.COLUMNS:
+        if rows and rows[-1].get(column) is None:
+            raise InputError(f"{folder / ROWS}: there is no column {column}, or a row is torn")
+    try:
+        return sweep_page.build(summary, rows, str(folder))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{folder / SUMMARY}: not what fx3loop sweep writes ({type(error).__name__}: {error})"
+        ) from error

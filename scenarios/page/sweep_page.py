@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from scenarios.page.model import (
@@ -27,24 +28,53 @@ from scenarios.page.model import (
 from scenarios.page.text import DASH, count, duration, heading, number, plural, share, words
 
 WORST_ROWS = 12
-POLICIES_DRAWN = 6
-"""Of more policies, the distributions are those of all together."""
-SHARES = ("availability", "undetected_fraction", "recovered_fraction")
+POLICIES_DRAWN = 12
+"""Of more policies, only those on the Pareto front have their latencies drawn."""
+MILLISECOND_NS = 1_000_000
 VERDICT_ORDER = (
     "unrecovered",
     "false_reset",
     "capped",
-    "worker_died",
-    "bench_failed",
-    "not_reached",
     "recovered",
     "served",
+    "not_reached",
+    "bench_failed",
+    "worker_died",
 )
-"""From worst to best."""
+"""From worst to best; the last three say nothing about a policy."""
+VOID = VERDICT_ORDER[-3:]
 GOOD = ("recovered", "served")
+SHARES = ("availability", "served_share", "recovered", "undetected", "false_resets")
+METRICS = (
+    "availability",
+    "recovered",
+    "undetected",
+    "false_resets",
+    "mean_recovery_ms",
+    "p99_recovery_ms",
+    "worst_recovery_ms",
+    "worst_detection_ms",
+)
+"""Metrics on the page, in this order; the rest stands in ``summary.json``."""
+COLUMNS = (
+    "row",
+    "seed",
+    "policy",
+    "firmware",
+    "fault",
+    "verdict",
+    "detection_ms",
+    "recovery_ms",
+    "levels",
+    "downtime_ms",
+)
+"""Columns of ``runs.csv`` that the page reads."""
+
+Row = Mapping[str, str]
+Summary = Mapping[str, Any]
 
 
-def build(summary: Mapping[str, Any], rows: Sequence[Mapping[str, str]], source: str) -> Page:
+def build(summary: Summary, rows: Sequence[Row], source: str) -> Page:
     """Return the page.
 
     Args:
@@ -52,87 +82,88 @@ def build(summary: Mapping[str, Any], rows: Sequence[Mapping[str, str]], source:
         rows: ``runs.csv`` of it, every value as text.
         source: the folder.
     """
-    policies = list(summary.get("policies", ()))
     tally = Counter(row["verdict"] for row in rows)
     sections = [
-        Section("verdicts", "Verdicts", "", (_tally(tally, len(rows)), _by_fault(rows))),
         Section(
             "policies",
             "Policies",
-            "Each figure with its confidence interval. " + str(summary.get("confidence", "")),
-            (_policies(policies),),
+            "Each figure with its 95 % confidence interval below it, where it has one.",
+            (_policies(summary["policies"]), _meanings(summary.get("meanings", {}))),
         ),
         Section(
             "pareto",
             "Pareto front",
             "False resets against the worst recovery: no policy on the front is better in one "
-            "without being worse in the other.",
-            (_pareto(summary.get("pareto", ())),),
+            "without being worse in the other. A policy that left a run unrecovered is not drawn.",
+            (_pareto(summary),),
         ),
+        Section("verdicts", "Verdicts", "", (_tally(tally, len(rows)), _by_fault(rows))),
         Section(
             "latency",
-            "Latencies",
-            "From the onset to the first answer. The tinted stretch is what the closed forms say.",
-            _latencies(rows, policies),
+            "Detection latency",
+            "From the onset to the first answer. The tinted stretch is what the closed forms say "
+            "of a nominal board; what a campaign varies of the board moves the ends.",
+            tuple(_latencies(summary, rows)) or (Note("No run has a detection latency."),),
         ),
         Section(
             "sensitivity",
             "Sensitivity",
-            "How much each varied value goes along with each outcome: rank correlation, from -1 to "
-            "1.",
-            _sensitivity(summary.get("sensitivity", ())),
+            "How each result goes along with each parameter: rank correlation, from -1 to 1.",
+            tuple(_sensitivity(summary.get("sensitivity", ())))
+            or (Note("Nothing was varied, or nothing goes along with it."),),
         ),
         Section("worst", "Worst runs", "The worst verdicts, then the longest.", (_worst(rows),)),
         Section(
-            "distributions",
+            "drawn",
             "What was drawn",
             "Where each distribution comes from. What is assumed decides the figures above as much "
             "as what is known.",
-            (_drawn(summary.get("distributions", ())),),
+            (_drawn(summary.get("distributions", {})), _rates(summary.get("rates", {}))),
         ),
     ]
     return Page(
         kind="Sweep",
-        title=str(summary.get("name") or summary.get("campaign") or "Campaign"),
+        title=str(summary["campaign"]),
         source=source,
         verdict=_verdict(tally, len(rows)),
-        facts=_facts(summary, rows, policies),
+        facts=_facts(summary, rows),
         sections=tuple(sections),
     )
 
 
 def _verdict(tally: Mapping[str, int], total: int) -> Verdict:
-    if not total:
-        return Verdict("Nothing ran", "The sweep holds no rows yet.", "void")
+    void = sum(tally.get(name, 0) for name in VOID)
+    if total == void:
+        return Verdict("Nothing was shown", f"{plural(total, 'run')}, none with a verdict.", "void")
     good = sum(tally.get(name, 0) for name in GOOD)
-    lost = tally.get("unrecovered", 0)
+    lost = tally.get("unrecovered", 0) + tally.get("capped", 0)
     false = tally.get("false_reset", 0)
-    detail = (
-        f"{share(good / total)} of {plural(total, 'run')} serve in the end without a false reset; "
-        f"{plural(lost, 'run')} did not recover, {plural(false, 'false reset')}."
-    )
+    detail = f"{share(good / (total - void))} of {plural(total - void, 'run')} serve in the end "
+    detail += "without a false reset, over all policies together."
+    if void:
+        detail += f" {plural(void, 'run')} without a verdict."
     if lost:
-        return Verdict(f"{plural(lost, 'run')} never recovered", detail, "bad")
+        return Verdict(f"{plural(lost, 'run')} did not recover", detail, "bad")
     if false:
-        return Verdict(f"{plural(false, 'false reset')}", detail, "warn")
+        return Verdict(f"Every run recovers; {plural(false, 'false reset')}", detail, "warn")
     return Verdict("Every run serves in the end", detail, "good")
 
 
-def _facts(
-    summary: Mapping[str, Any],
-    rows: Sequence[Mapping[str, str]],
-    policies: Sequence[Mapping[str, Any]],
-) -> tuple[Fact, ...]:
-    found = [Fact("Runs", count(len(rows))), Fact("Policies", count(len(policies)))]
-    firmwares = dict.fromkeys(row["firmware"] for row in rows if row.get("firmware"))
-    if firmwares:
-        found.append(Fact("Firmware", ", ".join(firmwares)))
-    digest = summary.get("campaign_digest") or summary.get("digest")
-    if digest:
-        found.append(Fact("Campaign digest", str(digest)[:16], is_code=True))
-    if "seed" in summary:
-        found.append(Fact("Seed", str(summary["seed"])))
-    return tuple(found)
+def _facts(summary: Summary, rows: Sequence[Row]) -> tuple[Fact, ...]:
+    firmwares = dict.fromkeys(row["firmware"] for row in rows)
+    return (
+        Fact("Runs", count(len(rows))),
+        Fact("Policies", count(len({item["policy"] for item in summary["policies"]}))),
+        Fact("Firmware", ", ".join(firmwares) or DASH),
+        Fact("Seed", str(summary.get("seed", DASH))),
+        Fact("Campaign digest", str(summary.get("digest", DASH))[:16], is_code=True),
+    )
+
+
+def _name(item: Mapping[str, Any], items: Sequence[Mapping[str, Any]]) -> str:
+    """A policy's name, with its firmware where there are several."""
+    is_one = len({other.get("firmware") for other in items}) == 1
+    return str(item["policy"]) if is_one else f"{item['policy']} on {item['firmware']}"
 
 
 # ---------------------------------------------------------------- verdicts and metrics
@@ -155,17 +186,17 @@ def _tally(tally: Mapping[str, int], total: int) -> Block:
     )
 
 
-def _by_fault(rows: Sequence[Mapping[str, str]]) -> Block:
-    kinds = list(dict.fromkeys(_fault(row) for row in rows))
+def _by_fault(rows: Sequence[Row]) -> Block:
+    faults = list(dict.fromkeys(row["fault"] for row in rows))
     verdicts = [name for name in VERDICT_ORDER if any(row["verdict"] == name for row in rows)]
     found = []
-    for kind in kinds:
-        own = [row for row in rows if _fault(row) == kind]
+    for fault in faults:
+        own = [row for row in rows if row["fault"] == fault]
         tally = Counter(row["verdict"] for row in own)
         recovery = _values(own, "recovery_ms")
         found.append(
             (
-                Item(words(kind)),
+                Item(heading(fault)),
                 *(
                     Item(
                         count(tally[name]) if tally[name] else DASH,
@@ -177,191 +208,188 @@ def _by_fault(rows: Sequence[Mapping[str, str]]) -> Block:
                 Item(duration(recovery[-1]) if recovery else DASH, is_number=True),
             )
         )
-    headings = ("Fault", *(words(name) for name in verdicts), "Worst recovery")
+    headings = ("Fault", *(heading(name) for name in verdicts), "Worst recovery")
     return Table("By fault", headings, tuple(found))
 
 
 def _policies(policies: Sequence[Mapping[str, Any]]) -> Block:
-    names = list(dict.fromkeys(name for item in policies for name in item.get("metrics", {})))
-    if not policies or not names:
+    names = [
+        name
+        for name in METRICS
+        if any(_value(item["metrics"].get(name)) is not None for item in policies)
+    ]
+    if not names:
         return Note("The summary holds no figures for its policies.")
+    varied = list(dict.fromkeys(name for item in policies for name in item.get("varied", {})))
+    moving = [name for name in varied if len({str(item["varied"][name]) for item in policies}) > 1]
     rows = tuple(
         (
-            Item(_policy_name(item), note=str(item.get("digest", ""))),
+            Item(_name(item, policies), note=f"digest {item['digest'][:16]}"),
+            *(Item(number(float(item["varied"][name])), is_number=True) for name in moving),
             *(_metric(name, item["metrics"].get(name)) for name in names),
         )
         for item in policies
     )
-    return Table(
-        plural(len(policies), "policy", "policies"), ("Policy", *map(_column, names)), rows
-    )
-
-
-def _policy_name(item: Mapping[str, Any]) -> str:
-    return str(item.get("name") or item.get("policy") or item.get("digest", ""))
+    headings = ("Policy", *(_column(name) for name in (*moving, *names)))
+    return Table(plural(len(policies), "policy", "policies"), headings, rows)
 
 
 def _column(name: str) -> str:
-    for ending in ("_ms", "_fraction", "_ns", "_s"):
-        name = name.removesuffix(ending)
-    return heading(name)
+    return heading(name.removesuffix("_ms")) + (", ms" if name == "pet_interval_ms" else "")
 
 
 def _metric(name: str, metric: Mapping[str, Any] | None) -> Item:
-    if metric is None or metric.get("value") is None:
+    value = _value(metric)
+    if metric is None or value is None:
         return Item(DASH, is_number=True)
-    text = _quantity(name, float(metric["value"]))
     low, high = metric.get("low"), metric.get("high")
-    if low is not None and high is not None and low != high:
-        text += f" [{_quantity(name, float(low))} to {_quantity(name, float(high))}]"
-    return Item(text, is_number=True)
+    detail = ""
+    if low is not None and high is not None:
+        detail = f"{_quantity(name, float(low))} to {_quantity(name, float(high))}"
+    return Item(_quantity(name, value), is_number=True, detail=detail)
 
 
 def _quantity(name: str, value: float) -> str:
     if name.endswith("_ms"):
         return duration(value)
-    if name in SHARES or name.endswith("_fraction"):
-        return share(value)
-    return number(value)
+    return share(value) if name in SHARES else number(value)
+
+
+def _value(metric: Mapping[str, Any] | None) -> float | None:
+    if metric is None or metric.get("value") is None:
+        return None
+    return float(metric["value"])
+
+
+def _meanings(meanings: Mapping[str, str]) -> Block:
+    lines = tuple(f"{heading(name.removesuffix('_ms'))}: {text}" for name, text in meanings.items())
+    return Lines("What they mean", tuple(lines), empty="The summary does not say.", is_folded=True)
 
 
 # ---------------------------------------------------------------- charts
 
 
-def _pareto(points: Iterable[Mapping[str, Any]]) -> Block:
+def _pareto(summary: Summary) -> Block:
+    policies = summary["policies"]
+    front = {(item["policy"], item["firmware"]) for item in summary.get("pareto", ())}
     found = []
-    for item in points:
-        x = _first(item, "false_resets", "false_reset_fraction", "false_reset_rate", "x")
-        y = _first(item, "worst_recovery_ms", "recovery_ms", "y")
-        if x is None or y is None:
+    for item in policies:
+        false = _value(item["metrics"].get("false_resets"))
+        worst = _value(item["metrics"].get("worst_recovery_ms"))
+        lost = sum(item["verdicts"].get(name, 0) for name in ("unrecovered", "capped"))
+        if false is None or lost:
             continue
-        notes = (f"{number(x)} false resets", f"worst recovery {duration(y)}")
-        is_on_front = bool(item.get("is_on_front", item.get("on_front", True)))
-        found.append(Point(_policy_name(item), x, y, is_on_front, notes))
+        varied = (f"{words(name)} {number(float(at))}" for name, at in item["varied"].items())
+        notes = (
+            *varied,
+            f"false resets in {share(false)}",
+            f"worst recovery {duration(worst or 0.0)}",
+        )
+        is_on_front = (item["policy"], item["firmware"]) in front
+        label = _name(item, policies)
+        found.append(Point(label, 100 * false, worst or 0.0, is_on_front, notes))
     if not found:
-        return Note("The summary holds no Pareto front.")
+        return Note("There is no policy to draw: each left a run unrecovered, or has no run.")
     return Pareto(
-        "False resets against worst recovery", "false resets", "worst recovery", tuple(found)
+        "False resets against worst recovery",
+        "runs with a false reset, %",
+        "worst recovery",
+        tuple(found),
     )
 
 
-def _first(item: Mapping[str, Any], *names: str) -> float | None:
-    for name in names:
-        value = item.get(name)
-        if isinstance(value, Mapping):
-            value = value.get("value")
-        if value is not None:
-            return float(value)
-    return None
-
-
-def _latencies(
-    rows: Sequence[Mapping[str, str]], policies: Sequence[Mapping[str, Any]]
-) -> tuple[Block, ...]:
-    names = list(dict.fromkeys(row["policy"] for row in rows))
-    groups: list[tuple[str, list[Mapping[str, str]]]] = [("", list(rows))]
-    if 1 < len(names) <= POLICIES_DRAWN:
-        groups = [(name, [row for row in rows if row["policy"] == name]) for name in names]
-    found: list[Block] = []
-    for name, own in groups:
-        bounds = _bounds(policies, name)
+def _latencies(summary: Summary, rows: Sequence[Row]) -> Iterator[Block]:
+    """One figure a fault, a distribution for each policy, all on one scale."""
+    policies = summary["policies"]
+    front = {(item["policy"], item["firmware"]) for item in summary.get("pareto", ())}
+    drawn = list(policies)
+    if len(policies) > POLICIES_DRAWN:
+        drawn = [item for item in policies if (item["policy"], item["firmware"]) in front]
+    for fault in dict.fromkeys(row["fault"] for row in rows):
         items = [
-            item
-            for kind in dict.fromkeys(_fault(row) for row in own)
-            if (item := _distribution(kind, own, bounds.get(kind, {}))) is not None
+            found
+            for item in drawn
+            if (found := _distribution(item, fault, rows, _name(item, policies))) is not None
         ]
-        caption = f"Detection under {name}" if name else "Detection latency"
-        key = f"detection-{name}" if name else "detection"
         if items:
-            found.append(Distributions(key, caption, tuple(items)))
-    return tuple(found) or (Note("No run has a detection latency."),)
-
-
-def _bounds(policies: Sequence[Mapping[str, Any]], name: str) -> Mapping[str, Any]:
-    chosen = [item for item in policies if _policy_name(item) == name] if name else list(policies)
-    if len(chosen) != 1:
-        return {}
-    bounds = chosen[0].get("bounds")
-    return bounds if isinstance(bounds, Mapping) else {}
+            ends = [value for item in items for value in (*item.values_ms, *item.bound_ms)]
+            limits = (min(ends), max(ends))
+            shared = tuple(replace(item, limits_ms=limits) for item in items)
+            yield Distributions(f"detection-{fault}", heading(fault), shared)
 
 
 def _distribution(
-    kind: str, rows: Sequence[Mapping[str, str]], bound: Mapping[str, Any]
+    policy: Mapping[str, Any], fault: str, rows: Sequence[Row], label: str
 ) -> Distribution | None:
-    own = [row for row in rows if _fault(row) == kind]
+    own = [
+        row
+        for row in rows
+        if (row["policy"], row["firmware"], row["fault"])
+        == (policy["policy"], policy["firmware"], fault)
+    ]
     values = _values(own, "detection_ms")
     if not values:
         return None
+    condition = policy["faults"].get(fault, {}).get("condition")
+    bound = policy["bounds"].get(condition) or {}
+    interval = bound.get("detection_ns")
     return Distribution(
-        label=heading(kind),
+        label=label,
         detail="",
         values_ms=tuple(values),
-        low_ms=_first(bound, "low_ms"),
-        high_ms=_first(bound, "high_ms"),
+        low_ms=None if interval is None else interval["low"] / MILLISECOND_NS,
+        high_ms=None if interval is None else interval["high"] / MILLISECOND_NS,
         level=bound.get("level"),
-        missing=len(own) - len(values),
+        is_promise=False,
+        untouched=len(own) - len(values),
     )
 
 
-def _sensitivity(items: Iterable[Mapping[str, Any]]) -> tuple[Block, ...]:
-    by_outcome: dict[str, list[Bar]] = {}
+def _sensitivity(items: Iterable[Mapping[str, Any]]) -> Iterator[Block]:
+    by_metric: dict[str, list[Bar]] = {}
     for item in items:
-        value = _first(item, "correlation", "rank_correlation", "value", "share")
+        value = _value(item)
         if value is None:
             continue
-        label = str(item.get("parameter") or item.get("name") or "")
-        outcome = str(item.get("outcome") or item.get("metric") or "")
-        note = f"{label} and {words(outcome)}: {value:+.3f}" if outcome else label
-        by_outcome.setdefault(outcome, []).append(Bar(words(label), value, note))
-    found = tuple(
-        Bars(
-            f"sensitivity-{outcome}" if outcome else "sensitivity",
-            f"Sensitivity of {words(outcome)}" if outcome else "Sensitivity",
-            tuple(sorted(bars, key=lambda bar: -abs(bar.value))),
-        )
-        for outcome, bars in by_outcome.items()
-    )
-    return found or (Note("Nothing was varied, or nothing went along with it."),)
+        label = f"{words(item['fault'])}: {words(item['parameter'].removesuffix('_ms'))}"
+        note = f"{words(item['parameter'])} with {words(item['metric'])} of {words(item['fault'])}"
+        if item.get("low") is not None:
+            note += f"\n{item['low']:+.2f} to {item['high']:+.2f} (95 %)"
+        by_metric.setdefault(item["metric"], []).append(Bar(label, value, note))
+    for metric, found in by_metric.items():
+        found.sort(key=lambda bar: -abs(bar.value))
+        yield Bars(f"sensitivity-{metric}", heading(metric.removesuffix("_ms")), tuple(found))
 
 
 # ---------------------------------------------------------------- rows
 
 
-def _worst(rows: Sequence[Mapping[str, str]]) -> Block:
+def _worst(rows: Sequence[Row]) -> Block:
     if not rows:
         return Note("There is no run.")
     order = sorted(rows, key=_badness)[:WORST_ROWS]
+    headings = ("Row", "Policy", "Fault", "Verdict", "Detected", "Recovered", "Levels", "Downtime")
     return Table(
         f"The worst {len(order)} of {plural(len(rows), 'run')}",
-        (
-            "Row",
-            "Policy",
-            "Fault",
-            "Verdict",
-            "Detected",
-            "Recovered",
-            "Levels",
-            "Downtime",
-            "Seed",
-        ),
+        (*headings, "Seed"),
         tuple(
             (
-                Item(row.get("row") or row.get("index") or ""),
+                Item(row["row"], note=row.get("fault_text", "")),
                 Item(row["policy"]),
-                Item(words(_fault(row)), note=_fault_note(row)),
-                Item(words(row["verdict"]), tone_of(row["verdict"])),
+                Item(words(row["fault"])),
+                Item(words(row["verdict"]), tone_of(row["verdict"]), note=row.get("reason", "")),
                 Item(duration(_number(row, "detection_ms")), is_number=True),
                 Item(duration(_number(row, "recovery_ms"), "never"), is_number=True),
-                Item(row.get("levels", "") or DASH),
+                Item(row["levels"] or DASH),
                 Item(duration(_number(row, "downtime_ms")), is_number=True),
-                Item(row.get("seed", ""), is_number=True),
+                Item(row["seed"], is_number=True),
             )
             for row in order
         ),
     )
 
 
-def _badness(row: Mapping[str, str]) -> tuple[int, float]:
+def _badness(row: Row) -> tuple[int, float]:
     verdict = row["verdict"]
     rank = VERDICT_ORDER.index(verdict) if verdict in VERDICT_ORDER else len(VERDICT_ORDER)
     longest = _number(row, "recovery_ms")
@@ -370,36 +398,45 @@ def _badness(row: Mapping[str, str]) -> tuple[int, float]:
     return rank, -(longest or 0.0)
 
 
-def _fault(row: Mapping[str, str]) -> str:
-    return row.get("fault_kind") or row.get("fault", "").partition(":")[0] or "no fault"
-
-
-def _fault_note(row: Mapping[str, str]) -> str:
-    return row.get("fault") or row.get("fault_parameters") or ""
-
-
-def _values(rows: Iterable[Mapping[str, str]], name: str) -> list[float]:
+def _values(rows: Iterable[Row], name: str) -> list[float]:
     return sorted(value for row in rows if (value := _number(row, name)) is not None)
 
 
-def _number(row: Mapping[str, str], name: str) -> float | None:
-    text = row.get(name, "")
+def _number(row: Row, name: str) -> float | None:
+    text = row[name]
     return float(text) if text else None
 
 
-def _drawn(items: Iterable[Mapping[str, Any]] | Mapping[str, Any]) -> Block:
-    if isinstance(items, Mapping):
-        items = [{"name": name, **value} for name, value in items.items()]
-    rows = []
-    for item in items:
-        source = str(item.get("source") or "assumed")
-        rest = ", ".join(
-            f"{words(name)} {value}"
-            for name, value in item.items()
-            if name not in ("name", "source")
-        )
-        tone = "warn" if source == "assumed" else ""
-        rows.append((Item(words(str(item.get("name", "")))), Item(rest), Item(source, tone)))  # type: ignore[arg-type]
-    if not rows:
-        return Lines("", (), empty="Nothing was drawn: every value is fixed.")
-    return Table("Distributions", ("Quantity", "Distribution", "Source"), tuple(rows))
+def _drawn(items: Mapping[str, Mapping[str, Any]]) -> Block:
+    if not items:
+        return Note("Nothing was drawn: every value is fixed.")
+    return Table(
+        "Distributions",
+        ("Quantity", "Distribution", "Numbers", "Source"),
+        tuple(
+            (
+                Item(name),
+                Item(str(item["distribution"])),
+                Item(", ".join(number(float(value)) for value in item["numbers"])),
+                Item(str(item["source"]), "warn" if item["source"] == "assumed" else ""),
+            )
+            for name, item in items.items()
+        ),
+    )
+
+
+def _rates(items: Mapping[str, Mapping[str, Any]]) -> Block:
+    if not items:
+        return Note("No rates are given, so no availability is claimed.")
+    return Table(
+        "Rates",
+        ("Fault", "Times a day", "Source"),
+        tuple(
+            (
+                Item(words(name)),
+                Item(number(float(item["per_day"])), is_number=True),
+                Item(str(item["source"]), "warn" if item["source"] == "assumed" else ""),
+            )
+            for name, item in items.items()
+        ),
+    )

@@ -271,11 +271,14 @@
       const high = Math.max(...lane.items.map(([, value]) => value), 1);
       const level = (value) => y + row - 6 - (row - 12) * value / high;
       const right = LEFT + this.width;
-      let path = "", last = 0, drawn = -1;
+      const before = lane.items.filter(([at]) => at <= this.from).at(-1);
+      const start = before ? LEFT : this.x(lane.items[0][0]);
+      let last = before ? before[1] : lane.items[0][1], drawn = -1;
+      let path = start <= right ? `M${start.toFixed(1)} ${level(last).toFixed(1)}` : "";
       for (const [at, value] of lane.items) {
+        if (at <= this.from) continue;
         if (at > this.to) break;
-        const x = Math.max(this.x(at), LEFT);
-        if (!path) path = `M${LEFT} ${level(at <= this.from ? value : last).toFixed(1)}`;
+        const x = this.x(at);
         // One point a pixel is enough; the last of a pixel holds.
         if (x - drawn < 0.5 && value !== 0 && value !== high) { last = value; continue; }
         path += `H${x.toFixed(1)}V${level(value).toFixed(1)}`;
@@ -285,9 +288,9 @@
       if (!path) return;
       const end = Math.min(this.x(this.run.end), right).toFixed(1);
       path += `V${level(last).toFixed(1)}H${end}`;
-      this.make("path", { class: "under", d: `${path}V${y + row - 6}H${LEFT}Z` }, this.svg);
+      this.make("path", { class: "under", d: `${path}V${y + row - 6}H${start.toFixed(1)}Z` }, this.svg);
       this.make("path", { class: "step", d: path }, this.svg);
-      this.make("text", { class: "high", x: LEFT + 4, y: y + 14 }, this.svg, high.toLocaleString("en").replaceAll(",", "\u202f"));
+      if (Math.max(...lane.items.map(([, value]) => value))) this.make("text", { class: "high", x: LEFT + 4, y: y + 14 }, this.svg, high.toLocaleString("en").replaceAll(",", "\u202f"));
       const hit = this.make("rect", { x: LEFT, y, width: this.width, height: row, fill: "transparent" }, this.svg);
       hit.addEventListener("pointermove", (event) => {
         const at = this.timeAt(event);
