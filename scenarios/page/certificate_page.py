@@ -98,13 +98,14 @@ def _verdict(certificate: Certificate, gaps: int) -> Verdict:
             for item in found["cells"].values()
             if item["verdict"] not in GOOD_ENDS
         )
-        outside = f"; {plural(ends.total(), 'cell')} outside of them" if ends else ""
+        verb = "ends" if ends.total() == 1 else "end"
+        but = f", but {plural(ends.total(), 'cell')} without one {verb} badly" if ends else ""
         listed = ", ".join(f"{number} {words(verdict)}" for verdict, number in ends.items())
-        unclaimed = f" It claims nothing about the cells that end {listed}." if ends else ""
         return Verdict(
-            f"Every claim holds{outside}",
-            f"{tried}: no claim of the policy and no invariant is broken.{unclaimed} "
-            f"{plural(gaps, 'line')} not covered.",
+            f"Every claim holds{but}",
+            f"{tried}: no claim of the policy and no invariant is broken. "
+            + (f"Where it claims nothing: {listed}. " if ends else "")
+            + f"{plural(gaps, 'line')} not covered.",
             "warn" if ends[LOCKED_UP] else "good",
         )
     return Verdict(
@@ -224,13 +225,14 @@ def _matrix_cell(cell: Cell, item: Mapping[str, Any]) -> MatrixCell:
         tone=tone_of(item["verdict"]),
         is_red=bool(red),
         notes=(
-            cell.name,
+            _run_title(cell),
             *(f"broken: {text}" for text in red),
             f"{words(item['verdict'])}, {_level_text(item['levels'])}",
             f"detected within {duration(item['detected_ms'], 'nothing')}",
             f"claimed: {_claim_text(item['claim'])}",
             _serving_text(item["serving_ms"]),
             f"over {plural(item['onsets'], 'onset')}",
+            cell.name,
         ),
     )
 
