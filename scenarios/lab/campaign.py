@@ -7,14 +7,15 @@ who runs it.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from itertools import accumulate, pairwise
 from typing import Any
 
 from health import Policy
-from scenarios.lab import trial as trials
-from scenarios.lab.distributions import Distribution, Draws
+from scenarios.lab.distributions import DRAW, MILLION, Distribution, Draws
 from scenarios.lab.receiver import Behaviour
 from scenarios.lab.trial import Trial
 from sim.faults import Fault
@@ -29,6 +30,7 @@ HOST_FIELDS = ("restart_after_ms", "upload_after_ms", "reader_jitter_us")
 ROWS_PER_JOB = 16
 """Fixed: what a row is must not depend on the number of workers."""
 SEED_BITS = 31
+DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,10 @@ class Campaign:
 
     @property
     def rows(self) -> int:
-        """How many rows the table will have; of a life it is known once the faults are drawn."""
+        """How many rows the table will have."""
+        if self.life is not None:
+            a_policy = sum(len(events) for events in self._events)
+            return len(self.policies) * len(self.firmwares) * a_policy
         return len(self.policies) * len(self.firmwares) * len(self.strikes) * self.runs
 
     @property
@@ -135,7 +140,8 @@ class Campaign:
         found |= {f"host.{name}": item for name, item in self.host}
         found[JITTER] = self.poll_jitter_ms
         for strike in self.strikes:
-            found[f"{strike.name}.{ONSET}"] = strike.onset_ms
+            if self.life is None:
+                found[f"{strike.name}.{ONSET}"] = strike.onset_ms
             found[f"{strike.name}.{DURATION}"] = strike.duration_ms
         return {name: item for name, item in found.items() if not item.is_fixed}
 
@@ -184,22 +190,90 @@ class Campaign:
             onset_ms=draw(ONSET, strike.onset_ms),
             seed=seed_of(self.seed, strike.name, run),
             options=options_with(drawn),
-            behaviour=replace(Behaviour(), **host),
+            behaviour=behaviour_with(host),
             poll_jitter_ms=jitter_ms,
             rate_hz=self.rate_hz,
         )
         values = {**drawn, **host, JITTER: jitter_ms}
         return Planned(row, run, strike.name, trial, tuple(values[name] for name in self.drawn))
 
+    @cached_property
+    def _job_rows(self) -> tuple[int, ...]:
+        """The first row of each job, and the number of rows."""
+        if self.life is None:
+            return (*range(0, self.rows, ROWS_PER_JOB), self.rows)
+        lengths = [len(events) for events in self._events]
+        return tuple(accumulate(lengths * (len(self.policies) * len(self.firmwares)), initial=0))
+
+    def whole_jobs(self, rows: int) -> int:
+        """Return how many of the first rows are whole jobs."""
+        return self._job_rows[bisect_right(self._job_rows, rows) - 1]
+
     def jobs(self, first_row: int = 0) -> Iterator[Job]:
-        """Yield the work from a row on, in parts of :data:`ROWS_PER_JOB`.
+        """Yield the work from a row on: :data:`ROWS_PER_JOB` each, or the life of one device.
 
         Args:
-            first_row: the first row that is missing.
+            first_row: the first row that is missing; one that begins a job.
         """
-        for begin in range(first_row, self.rows, ROWS_PER_JOB):
-            end = min(begin + ROWS_PER_JOB, self.rows)
-            yield Job(tuple(self.planned(row) for row in range(begin, end)))
+        for number, (begin, end) in enumerate(pairwise(self._job_rows)):
+            if begin < first_row or begin == end:
+                continue
+            if self.life is not None:
+                yield Job(self._lived(number, begin), self.life)
+            else:
+                yield Job(tuple(self.planned(row) for row in range(begin, end)))
+
+    # ------------------------------------------------------------ lives
+
+    @cached_property
+    def _events(self) -> tuple[tuple[Event, ...], ...]:
+        """What befalls each device; the same under every policy."""
+        assert self.life is not None
+        return tuple(tuple(self._events_of(device)) for device in range(self.life.devices))
+
+    def _events_of(self, device: int) -> list[Event]:
+        assert self.life is not None
+        end_ms = self.life.days * DAY_MS
+        found: list[Event] = []
+        for number, strike in enumerate(self.strikes):
+            assert strike.per_day is not None
+            random = Stream(self.seed, f"{strike.name}, device {device}")
+            gap_ms = Distribution(
+                "exponential", "", (DAY_MS * MILLION // strike.per_day.millionths,)
+            )
+            at_ms = gap_ms.value(random.below(DRAW), DRAW)
+            while at_ms < end_ms:
+                found.append(Event(at_ms, number, len(found)))
+                at_ms += 1 + gap_ms.value(random.below(DRAW), DRAW)
+        return sorted(found)
+
+    def _lived(self, number: int, first_row: int) -> tuple[Planned, ...]:
+        """Return the life of one device under one policy."""
+        rest, device = divmod(number, len(self._events))
+        policy, firmware = divmod(rest, len(self.firmwares))
+        bench = Stream(self.seed, f"bench of device {device}")
+        options = {name: item.value(bench.below(DRAW), DRAW) for name, item in self.options}
+        found = []
+        for run, event in enumerate(self._events[device]):
+            strike = self.strikes[event.strike]
+            random = Stream(self.seed, f"device {device}, event {run}")
+            host = {name: item.value(random.below(DRAW), DRAW) for name, item in self.host}
+            duration_ms = strike.duration_ms.value(random.below(DRAW), DRAW)
+            trial = Trial(
+                policy=self.policies[policy],
+                firmware=self.firmwares[firmware],
+                fault=lasting_for(strike.fault, duration_ms),
+                request=strike.request,
+                onset_ms=event.at_ms,
+                seed=random.below(1 << SEED_BITS),
+                options=options_with(options),
+                behaviour=behaviour_with(host),
+                rate_hz=self.rate_hz,
+            )
+            values = {**options, **host}
+            drawn = tuple(values[name] for name in self.drawn)
+            found.append(Planned(first_row + run, run, strike.name, trial, drawn, str(device)))
+        return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -221,6 +295,21 @@ class Planned:
     trial: Trial
     drawn: tuple[int, ...]
     device: str = ""
+
+
+@dataclass(frozen=True, order=True)
+class Event:
+    """A fault in a device's life.
+
+    Attributes:
+        at_ms: since its begin.
+        strike: the fault's number in the campaign.
+        number: which of this device's.
+    """
+
+    at_ms: int
+    strike: int
+    number: int
 
 
 @dataclass(frozen=True)
@@ -247,6 +336,12 @@ def options_with(values: dict[str, int]) -> Options:
     return replace(Options(), **chosen)
 
 
+def behaviour_with(values: dict[str, int]) -> Behaviour:
+    """Return a host's behaviour with some of it set."""
+    chosen: dict[str, Any] = values
+    return replace(Behaviour(), **chosen)
+
+
 def lasting_for(fault: Fault, duration_ms: int) -> Fault:
     """Return a fault with a duration; one without keeps what its text says."""
     return replace(fault, for_ms=duration_ms) if duration_ms else fault
@@ -260,6 +355,3 @@ def seed_of(seed: int, strike: str, run: int) -> int:
 
 POLICY_FIELDS = tuple(item.name for item in fields(Policy) if item.name != "name")
 """What a campaign can vary of a policy."""
-
-assert {item.name for item in fields(Behaviour)} >= set(HOST_FIELDS)
-assert trials.VERDICTS

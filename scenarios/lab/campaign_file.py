@@ -6,12 +6,11 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from health import Policy
-from health.errors import PolicyError
 from scenarios import option_text
 from scenarios.errors import InputError, not_known
 from scenarios.lab import campaign_policies
@@ -75,9 +74,7 @@ RATES_HZ = (1_000_000, 64_000_000)
 def presets() -> tuple[str, ...]:
     """Return the names of the campaigns that come with the program."""
     folder = files("scenarios.lab").joinpath("campaigns")
-    return tuple(
-        sorted(item.name[:-5] for item in folder.iterdir() if item.name.endswith(".toml"))
-    )
+    return tuple(sorted(item.name[:-5] for item in folder.iterdir() if item.name.endswith(".toml")))
 
 
 def text_of(name: str) -> tuple[str, str]:
@@ -141,12 +138,6 @@ def parse(text: str, source: str) -> Campaign:
     # What a preset or file says today decides the rows, too.
     decided = {"campaign": document, "policies": [item.digest for item in policies.policies]}
     digest = hashlib.sha256(json.dumps(decided, sort_keys=True).encode()).hexdigest()
-    return _with_digest(campaign, digest)
-
-
-def _with_digest(campaign: Campaign, digest: str) -> Campaign:
-    from dataclasses import replace
-
     return replace(campaign, digest=digest)
 
 
@@ -252,7 +243,9 @@ def _strikes(document: Mapping[str, Any], source: str, *, is_life: bool) -> tupl
     given = document.get("fault")
     if not isinstance(given, list) or not given:
         raise InputError(f"{source}: fault: there is none; a right one is {EXAMPLES['fault']}")
-    found = tuple(_strike(item, f"{source}: fault {number}") for number, item in enumerate(given, 1))
+    found = tuple(
+        _strike(item, f"{source}: fault {number}") for number, item in enumerate(given, 1)
+    )
     names = [item.name for item in found]
     for name in names:
         if names.count(name) > 1:
@@ -292,7 +285,9 @@ def _strike(table: object, where: str) -> Strike:
     if duration != Distribution.fixed(0) and not passes:
         raise InputError(f"{where}: {DURATION}: {fault.kind} does not pass by itself; leave it out")
     if fault.kind == "delay" and not fault.for_ms and duration.low == 0:
-        raise InputError(f"{where}: {DURATION}: a delay takes 1 ms at least, as in {DURATION} = 100")
+        raise InputError(
+            f"{where}: {DURATION}: a delay takes 1 ms at least, as in {DURATION} = 100"
+        )
     return Strike(
         name=name,
         fault=lasting_for(fault, 0),
@@ -326,9 +321,14 @@ def _life(document: Mapping[str, Any], source: str) -> Life | None:
     where = f"{source}: life"
     _table(table, where, EXAMPLES["days"])
     _only(table, LIFE_KEYS, where)
-    for key in ("runs", JITTER, "options"):
+    for key in ("runs", "sampling", JITTER):
         if key in document:
             raise InputError(f"{source}: {key}: a life has none; say {EXAMPLES['days']} in [life]")
+    if "reader_jitter_us" in document.get("host", {}):
+        raise InputError(
+            f"{source}: host: reader_jitter_us: a reader that is late by chance knows no period, "
+            f"so the time between incidents cannot be skipped; leave it out"
+        )
     return Life(
         days=_whole(table, "days", where, 1, 3_650, None),
         devices=_whole(table, "devices", where, 1, 10_000, 1),
@@ -342,10 +342,7 @@ def load(name: str) -> Campaign:
     """Return the campaign of a preset's name or a file.
 
     Raises:
-        InputError: it cannot be read, or is wrong; PolicyError for a policy file that is.
+        InputError: it cannot be read, or is wrong.
     """
     text, source = text_of(name)
     return parse(text, source)
-
-
-__all__ = ["InputError", "Policy", "PolicyError", "load", "parse", "presets", "text_of"]

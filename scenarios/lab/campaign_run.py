@@ -8,7 +8,7 @@ kills its process twice is reported as such.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -66,21 +66,28 @@ def results(
     Raises:
         NotAvailable: the engine is not installed, or its scheduler cannot be reached.
     """
+    given: deque[Job] = deque()
+
+    def feed() -> Iterator[Job]:
+        yield from tuple(given)
+        for job in jobs:
+            given.append(job)
+            yield job
+
     with _connected(engine) as pool:
-        left = deque(jobs)
-        while left:
+        is_done = False
+        while not is_done:
             try:
-                for outcomes in pool(call, list(left)):
-                    job = left.popleft()
+                for outcomes in pool(call, feed()):
+                    job = given.popleft()
                     yield list(zip(job.planned, outcomes, strict=True))
+                is_done = True
             except _deaths():
-                for _ in range(min(SUSPECTS, len(left))):
-                    yield _alone(left.popleft(), pool, call)
+                for _ in range(min(SUSPECTS, len(given))):
+                    yield _alone(given.popleft(), pool, call)
 
 
-def _alone(
-    job: Job, pool: Pool, call: Callable[[Job], Outcomes]
-) -> list[tuple[Planned, Outcome]]:
+def _alone(job: Job, pool: Pool, call: Callable[[Job], Outcomes]) -> list[tuple[Planned, Outcome]]:
     """Run one job while nothing else runs, and its rows apart if it kills its worker."""
     try:
         (outcomes,) = pool(call, [job])
@@ -98,7 +105,7 @@ def _alone(
         return [(planned, Outcome(WORKER_DIED, reason=reason)) for planned in job.planned]
 
 
-Pool = Callable[[Callable[[Job], Outcomes], Sequence[Job]], Iterator[Outcomes]]
+Pool = Callable[[Callable[[Job], Outcomes], Iterable[Job]], Iterator[Outcomes]]
 """Does a call for each job, and yields in order."""
 
 
@@ -121,7 +128,7 @@ def _connected(engine: Engine) -> AbstractContextManager[Pool]:
 
 
 def _loky(workers: int) -> Pool:
-    def run(call: Callable[[Job], Outcomes], jobs: Sequence[Job]) -> Iterator[Outcomes]:
+    def run(call: Callable[[Job], Outcomes], jobs: Iterable[Job]) -> Iterator[Outcomes]:
         from joblib import Parallel, delayed
 
         parallel = Parallel(
@@ -151,7 +158,9 @@ class _Dask:
             ) from error
         address = self.engine.scheduler
         try:
-            self._client = Client(address, timeout=SCHEDULER_WAIT_S, set_as_default=False)
+            self._client = Client(  # type: ignore[no-untyped-call]
+                address, timeout=SCHEDULER_WAIT_S, set_as_default=False
+            )
         except (OSError, ValueError, TimeoutError) as error:
             raise NotAvailable(
                 f"--scheduler {address}: no answer within {SCHEDULER_WAIT_S} s "
@@ -159,7 +168,7 @@ class _Dask:
             ) from error
         return self._run
 
-    def _run(self, call: Callable[[Job], Outcomes], jobs: Sequence[Job]) -> Iterator[Outcomes]:
+    def _run(self, call: Callable[[Job], Outcomes], jobs: Iterable[Job]) -> Iterator[Outcomes]:
         from joblib import Parallel, delayed, parallel_config
 
         with parallel_config(

@@ -10,6 +10,7 @@ import csv
 import io
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -27,6 +28,7 @@ LAST = (
     "verdict",
     "detected_level",
     "detection_ms",
+    "bound_ms",
     "recovery_ms",
     "levels",
     "downtime_ms",
@@ -54,7 +56,8 @@ COLUMNS = {
     "verdict": "what became of it",
     "detected_level": "the level that answered first, 5 is the watchdog",
     "detection_ms": "from the onset to that",
-    "recovery_ms": "from the onset until it served again, 0 when it never stopped",
+    "bound_ms": "the latest that it can be, by the closed form on this row's bench",
+    "recovery_ms": "from the onset, or when a paused host reads again, until it served; 0: always",
     "levels": "every level that answered, in order",
     "downtime_ms": "how long data was missing that the host would have taken",
     "resets": "how often the device was reset",
@@ -97,6 +100,7 @@ def row_of(campaign: Campaign, planned: Planned, outcome: Outcome) -> Row:
         "verdict": outcome.verdict,
         "detected_level": str(levels[0]) if levels else "",
         "detection_ms": milliseconds(outcome.detection_ns),
+        "bound_ms": milliseconds(outcome.bound_ns),
         "recovery_ms": milliseconds(outcome.recovery_ns),
         "levels": " ".join(map(str, levels)),
         "downtime_ms": milliseconds(outcome.downtime_ns),
@@ -142,10 +146,17 @@ class Table:
         self.path = path
         self.names = tuple(names)
         self.rows = 0
+        self._begins = [0]
         try:
             self._file = path.open("r+b" if path.exists() else "x+b")
         except OSError as error:
             raise InputError(f"cannot write {path}: {error.strerror}") from error
+        try:
+            # The lock goes with the process, however that ends.
+            flock(self._file, LOCK_EX | LOCK_NB)
+        except BlockingIOError as error:
+            self._file.close()
+            raise InputError(f"another sweep is at work on {path}; give another --out") from error
         self._keep()
 
     def _keep(self) -> None:
@@ -155,10 +166,12 @@ class Table:
         content = self._file.read()
         if not content.startswith(header):
             if content and not header.startswith(content):
+                self._file.close()
                 raise InputError(f"{self.path} is no table of this campaign; give another --out")
             self._file.seek(0)
             self._file.truncate()
             self._file.write(header)
+            self._begins = [len(header)]
             self._sync()
             return
         self._begins = [len(header)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Context, Decimal
+from itertools import pairwise
 from typing import Any
 
 from scenarios.errors import InputError, not_known
@@ -205,7 +206,7 @@ def _choice(item: Distribution, part: int, of: int) -> int:
 def _quantiles(item: Distribution, part: int, of: int) -> int:
     points = list(zip(item.numbers[::2], item.numbers[1::2], strict=True))
     at = part * MILLION
-    for (left, low), (right, high) in zip(points, points[1:], strict=False):
+    for (left, low), (right, high) in pairwise(points):
         if at < right * of:
             return low + (at - left * of) * (high - low) // ((right - left) * of)
     return points[-1][1]
@@ -272,7 +273,9 @@ def _check_choice(kind: str, source: str, given: Mapping[str, Any], where: str) 
 
 def _check_points(kind: str, source: str, given: Mapping[str, Any], where: str) -> Distribution:
     points: Sequence[Any] = given.get("points") or ()
-    right = f"{where}: points are pairs of parts in a million and values, as in {EXAMPLES['points']}"
+    right = (
+        f"{where}: points are pairs of parts in a million and values, as in {EXAMPLES['points']}"
+    )
     for point in points:
         is_pair = isinstance(point, list) and len(point) == 2
         if not is_pair or not all(isinstance(item, int) for item in point):

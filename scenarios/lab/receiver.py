@@ -156,11 +156,11 @@ class Receiver:
                 self.answers = False
         self._look_at_data()
         if self.answers and not self._is_started:
-            self._restart()
+            self.restart()
         elif self.answers and self.is_silent and self.behaviour.restart_after_ms:
             silent_ns = self.world.now_ns - self._silent_since_ns
             if silent_ns >= self.behaviour.restart_after_ms * MILLISECOND_NS:
-                self._restart()
+                self.restart()
 
     def _ask_one(self) -> bool:
         try:
@@ -208,14 +208,14 @@ class Receiver:
             # They came without a gap up to now, so their number tells since when.
             self.trouble_ended_ns = max(before_ns, now_ns - self.duration_ns(count - before))
 
-    def _restart(self) -> None:
+    def restart(self) -> None:
+        """Stop, set the clock, start; what fails is left to the next look."""
         self._silent_since_ns = self.world.now_ns
         try:
             self.device.stop()
             self.set_clock()
             self.start()
         except DeviceError:
-            # The next look tries again.
             return
 
     def _stop_or_set_clock(self, request: str) -> None:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from math import lcm
 
 from health import Policy
-from scenarios.errors import InputError
 from scenarios.judge import HANGS, LASTING
 from scenarios.lab.bench import LabBench
-from scenarios.lab.bounds import Condition, bounds
+from scenarios.lab.bounds import Bound, Condition, bounds
 from scenarios.lab.claims import CONDITIONS
-from scenarios.lab.receiver import LOOK_MS, MILLISECOND_NS, SECOND_NS, Behaviour, Receiver
+from scenarios.lab.receiver import LOOK_MS, MILLISECOND_NS, Behaviour, Receiver
 from sim.chip.fx3 import Program
 from sim.errors import SimulationError
 from sim.faults import Fault
@@ -93,7 +90,8 @@ class Outcome:
         verdict: one of :data:`VERDICTS`.
         onset_ns: when it struck, by the world's clock.
         detection_ns: from there to the first remedy, or to the reset of level 5.
-        recovery_ns: from there until it served again; 0 when it never stopped serving.
+        recovery_ns: from there until it served again, of a paused reader from when it reads again;
+            0 when it never stopped serving.
         levels: every level that answered, in order; 5 is the watchdog.
         downtime_ns: how long data was missing that the host would have taken.
         resets: how often the device was reset.
@@ -102,6 +100,7 @@ class Outcome:
         is_lasting: the fault does not pass by itself.
         reason: why the bench failed.
         uptime_ns: since the last boot; None where nobody counts it.
+        bound_ns: the latest detection by the closed form on this very bench; None without a form.
     """
 
     verdict: str
@@ -116,6 +115,7 @@ class Outcome:
     is_lasting: bool = True
     reason: str = ""
     uptime_ns: int | None = None
+    bound_ns: int | None = None
 
 
 def condition_of(fault: Fault) -> Condition | None:
@@ -141,11 +141,26 @@ def is_lasting(fault: Fault) -> bool:
     return not fault.for_ms and fault.kind not in ("delay", "error")
 
 
+def bound_ns(trial: Trial) -> int | None:
+    """Return the latest detection by the closed form; None where there is none.
+
+    A main loop with jitter has none.
+    """
+    condition = condition_of(trial.fault)
+    if condition is None or trial.poll_jitter_ms:
+        return None
+    detection = _forms(trial)[condition].detection
+    return None if detection is None else detection.high_ns
+
+
+def _forms(trial: Trial) -> dict[Condition, Bound]:
+    return bounds(trial.policy, LabBench.of(trial.firmware, trial.options))
+
+
 def watch_ms(trial: Trial) -> int:
     """Return how long a run is watched at least: longer than any closed form of its policy."""
-    bench = LabBench.of(trial.firmware, trial.options)
     latest_ns = max(
-        (item.detection.high_ns for item in bounds(trial.policy, bench).values() if item.detection),
+        (item.detection.high_ns for item in _forms(trial).values() if item.detection),
         default=0,
     )
     jitter_ms = trial.poll_jitter_ms * 10
@@ -221,22 +236,26 @@ def strike(trial: Trial, receiver: Receiver, onset_ns: int, armed: Armed) -> Out
     false = sum(_is_false(trial, armed, at_ns) for at_ns in reset_ns)
     serves = _serves(trial.fault, receiver, armed, reset_ns)
     missing_ns = ended_ns - onset_ns - receiver.duration_ns(receiver.bytes - bytes_before)
+    wanted_ns = onset_ns
     if trial.fault.kind == "host_paused":
         # What the host does not take is not missed.
-        missing_ns -= min(trial.fault.for_ms * MILLISECOND_NS or ended_ns, ended_ns - onset_ns)
+        pause_ns = trial.fault.for_ms * MILLISECOND_NS
+        wanted_ns = min(onset_ns + pause_ns, ended_ns) if pause_ns else ended_ns
+        missing_ns -= wanted_ns - onset_ns
     levels = tuple(level for _, level in answers)
     back_ns = receiver.trouble_ended_ns
     return Outcome(
         verdict=_verdict(trial, armed, serves, levels, false),
         onset_ns=onset_ns,
         detection_ns=answers[0][0] - struck_ns if answers else None,
-        recovery_ns=(0 if back_ns is None else back_ns - onset_ns) if serves else None,
+        recovery_ns=max((back_ns or wanted_ns) - wanted_ns, 0) if serves else None,
         levels=levels,
         downtime_ns=max(missing_ns, 0),
         resets=len(reset_ns),
         false_resets=false,
         observed_ns=ended_ns - onset_ns,
         is_lasting=is_lasting(trial.fault),
+        bound_ns=bound_ns(trial),
     )
 
 
@@ -270,9 +289,7 @@ def _struck_ns(fault: Fault, armed: Armed, onset_ns: int) -> int:
     return onset_ns
 
 
-def _answers(
-    world: BenchWorld, programs: int, remedies: int, resets: int
-) -> list[tuple[int, int]]:
+def _answers(world: BenchWorld, programs: int, remedies: int, resets: int) -> list[tuple[int, int]]:
     """(time in ns, level) of every answer since the onset, the watchdog's included."""
     found: list[tuple[int, int]] = []
     new_programs = world.programs.total - programs
