@@ -25,6 +25,7 @@ COMMANDS = {
     "device": "The debug console and the plain commands: test, adc, start, stats, load ...",
     "report": "Reports on the simulator itself: published figures beside the model's.",
     "policies": "The watchdog policies: limits, levels, warnings; as TOML or a C header.",
+    "sweep": "Many policies under many accidents: a table, confidence, a proposal.",
     "bounds": "How soon and how late each level of a policy answers, and what it cannot see.",
 }
 """Every command with its line of help. Its module has the same name, and a ``command`` in it."""
