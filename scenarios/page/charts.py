@@ -99,7 +99,9 @@ def bars(block: Bars) -> str:
             f'height="{row - 12}" rx="2" data-tip="{escape(item.note or item.label)}"/>'
         )
         at, anchor = (end + 6, "start") if item.value >= 0 else (begin - 6, "end")
-        parts.append(_text("tick", at, y + 16, f"{item.value:+.2f}", anchor))
+        # What rounds to nothing has no sign.
+        text = f"{item.value:+.2f}" if abs(item.value) >= 0.005 else "0"
+        parts.append(_text("tick", at, y + 16, text, anchor))
     return _svg(height, block.caption, parts)
 
 

@@ -12,13 +12,13 @@ from hw.guard.certificate import SCHEMA as CERTIFICATE, Certificate
 from scenarios import registry
 from scenarios.errors import InputError
 from scenarios.lab import schedule
-from scenarios.page import certificate_page, run_page, sweep_page, traces
+from scenarios.lab.campaign_folder import ROWS, SUMMARY
+from scenarios.lab.campaign_summary import SCHEMA as SWEEP
+from scenarios.page import certificate_page, run_page, sweep_page, sweep_runs, traces
 from scenarios.page.model import Page
 from scenarios.reports.document import SCHEMA as RESULTS
 from scenarios.runner import run_episode
 
-SWEEP = "fx3loop.sweep/1"
-SUMMARY, ROWS = "summary.json", "runs.csv"
 ACCEPTED = (
     "a certificate (fx3loop verify --out), results (fx3loop run --json), a trace (fx3loop run "
     "--trace FILE.json), a fault schedule, a sweep's folder (fx3loop sweep --out), or a "
@@ -119,7 +119,8 @@ def _sweep(folder: Path) -> Page:
         if rows and rows[-1].get(column) is None:
             raise InputError(f"{folder / ROWS}: there is no column {column}, or a row is torn")
     try:
-        return sweep_page.build(summary, rows, str(folder))
+        shown = sweep_runs.worst(folder, summary, rows)
+        return sweep_page.build(summary, rows, str(folder), shown)
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"{folder / SUMMARY}: not what fx3loop sweep writes ({type(error).__name__}: {error})"

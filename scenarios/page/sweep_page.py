@@ -22,14 +22,16 @@ from scenarios.page.model import (
     Point,
     Section,
     Table,
+    Timeline,
     Verdict,
     tone_of,
 )
-from scenarios.page.text import DASH, count, duration, heading, number, plural, share, words
+from scenarios.page.text import DASH, count, duration, heading, number, plural, share, shares, words
 
 WORST_ROWS = 12
 POLICIES_DRAWN = 12
 """Of more policies, only those on the Pareto front have their latencies drawn."""
+BARS_DRAWN = 8
 MILLISECOND_NS = 1_000_000
 VERDICT_ORDER = (
     "unrecovered",
@@ -74,13 +76,16 @@ Row = Mapping[str, str]
 Summary = Mapping[str, Any]
 
 
-def build(summary: Summary, rows: Sequence[Row], source: str) -> Page:
+def build(
+    summary: Summary, rows: Sequence[Row], source: str, shown: Sequence[Timeline | Note] = ()
+) -> Page:
     """Return the page.
 
     Args:
         summary: ``summary.json`` of the folder.
         rows: ``runs.csv`` of it, every value as text.
         source: the folder.
+        shown: worst runs that were made again, of :func:`worst_rows`.
     """
     tally = Counter(row["verdict"] for row in rows)
     sections = [
@@ -112,7 +117,13 @@ def build(summary: Summary, rows: Sequence[Row], source: str) -> Page:
             tuple(_sensitivity(summary.get("sensitivity", ())))
             or (Note("Nothing was varied, or nothing goes along with it."),),
         ),
-        Section("worst", "Worst runs", "The worst verdicts, then the longest.", (_worst(rows),)),
+        Section(
+            "worst",
+            "Worst runs",
+            "The worst verdicts, then the longest. One of a kind was run again for this page: the "
+            "same seed gives the same run.",
+            (_worst(rows), *shown),
+        ),
         Section(
             "drawn",
             "What was drawn",
@@ -205,11 +216,17 @@ def _by_fault(rows: Sequence[Row]) -> Block:
                     )
                     for name in verdicts
                 ),
-                Item(duration(recovery[-1]) if recovery else DASH, is_number=True),
+                Item(_recovery(recovery), is_number=True),
             )
         )
     headings = ("Fault", *(heading(name) for name in verdicts), "Worst recovery")
     return Table("By fault", headings, tuple(found))
+
+
+def _recovery(ascending: Sequence[float]) -> str:
+    if not ascending:
+        return DASH
+    return duration(ascending[-1]) if ascending[-1] else "did not stop"
 
 
 def _policies(policies: Sequence[Mapping[str, Any]]) -> Block:
@@ -243,16 +260,16 @@ def _metric(name: str, metric: Mapping[str, Any] | None) -> Item:
     if metric is None or value is None:
         return Item(DASH, is_number=True)
     low, high = metric.get("low"), metric.get("high")
-    detail = ""
-    if low is not None and high is not None:
-        detail = f"{_quantity(name, float(low))} to {_quantity(name, float(high))}"
-    return Item(_quantity(name, value), is_number=True, detail=detail)
+    known = [value] if low is None or high is None else [value, float(low), float(high)]
+    texts = _quantities(name, known)
+    detail = f"{texts[1]} to {texts[2]}" if len(texts) > 1 else ""
+    return Item(texts[0], is_number=True, detail=detail)
 
 
-def _quantity(name: str, value: float) -> str:
+def _quantities(name: str, values: Sequence[float]) -> list[str]:
     if name.endswith("_ms"):
-        return duration(value)
-    return share(value) if name in SHARES else number(value)
+        return [duration(value) for value in values]
+    return shares(*values) if name in SHARES else [number(value) for value in values]
 
 
 def _value(metric: Mapping[str, Any] | None) -> float | None:
@@ -358,10 +375,26 @@ def _sensitivity(items: Iterable[Mapping[str, Any]]) -> Iterator[Block]:
         by_metric.setdefault(item["metric"], []).append(Bar(label, value, note))
     for metric, found in by_metric.items():
         found.sort(key=lambda bar: -abs(bar.value))
-        yield Bars(f"sensitivity-{metric}", heading(metric.removesuffix("_ms")), tuple(found))
+        caption = heading(metric.removesuffix("_ms"))
+        if len(found) > BARS_DRAWN:
+            caption += f": the strongest {BARS_DRAWN} of {len(found)}"
+        yield Bars(f"sensitivity-{metric}", caption, tuple(found[:BARS_DRAWN]))
 
 
 # ---------------------------------------------------------------- rows
+
+
+def worst_rows(rows: Iterable[Row], limit: int) -> list[Row]:
+    """Return the worst rows, one of each fault, verdict and levels.
+
+    Args:
+        rows: of the table.
+        limit: how many at most.
+    """
+    kinds: dict[tuple[str, str, str], Row] = {}
+    for row in sorted(rows, key=_badness):
+        kinds.setdefault((row["fault"], row["verdict"], row["levels"]), row)
+    return list(kinds.values())[:limit]
 
 
 def _worst(rows: Sequence[Row]) -> Block:

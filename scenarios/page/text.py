@@ -4,6 +4,8 @@ from __future__ import annotations
 
 NARROW = "\N{NARROW NO-BREAK SPACE}"
 DASH = "–"
+DIGITS_MAX = 7
+"""Of a percentage, after the point; more say nothing any more."""
 ACRONYMS = frozenset(("adc", "dma", "ep0", "gpif", "i2c", "pll", "usb"))
 
 
@@ -42,12 +44,25 @@ def number(value: float) -> str:
 
 def share(part: float) -> str:
     """Return a proportion in percent, without claiming a round 100 % that is none."""
-    percent = 100 * part
-    for digits in range(1, 7):
-        text = f"{percent:.{digits}f}"
-        if part >= 1 or float(text) < 100:
-            return text.rstrip("0").rstrip(".") + f"{NARROW}%"
-    return f"<{NARROW}100{NARROW}%"
+    return shares(part)[0]
+
+
+def shares(*parts: float) -> list[str]:
+    """Return proportions in percent, with digits enough to tell those that differ apart."""
+    for digits in range(1, DIGITS_MAX):
+        texts = [f"{100 * part:.{digits}f}" for part in parts]
+        is_honest = all(
+            part >= 1 or float(text) < 100 for part, text in zip(parts, texts, strict=True)
+        )
+        if is_honest and len(set(texts)) == len(set(parts)):
+            break
+    return [_percent(part, text) for part, text in zip(parts, texts, strict=True)]
+
+
+def _percent(part: float, text: str) -> str:
+    if part < 1 and float(text) >= 100:
+        return f"<{NARROW}100{NARROW}%"
+    return text.rstrip("0").rstrip(".") + f"{NARROW}%"
 
 
 def words(name: str) -> str:

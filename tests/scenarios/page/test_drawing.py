@@ -55,6 +55,14 @@ def test_a_share_never_claims_a_round_100_percent_that_is_none():
     assert text.share(0.0) == "0\u202f%"
 
 
+def test_shares_that_differ_are_told_apart():
+    assert [item.replace(text.NARROW, "") for item in text.shares(0.99999, 0.999985, 0.999993)] == [
+        "99.999%",
+        "99.9985%",
+        "99.9993%",
+    ]
+
+
 def test_a_setting_has_no_empty_decimals():
     assert text.setting(1_000).replace(text.NARROW, " ") == "1 s"
     assert text.setting(1_250).replace(text.NARROW, " ") == "1.25 s"
