@@ -104,6 +104,20 @@ def test_a_blocking_read_is_one_bulk_transfer_with_the_samples_it_brought():
     assert end.data == bytes(data)[: log.data_bytes_max]
 
 
+def test_reads_of_a_running_stream_are_all_seen():
+    """Also those that a world without a monitor skips over in one step."""
+    world, log = watched()
+    with world:
+        device = driver(world)
+        clocked(world)
+        device.primed_start(16_384, timeout_ms=2_000)
+        del log.events[:]
+        for _ in range(20):
+            device.read(16_384, timeout_ms=1_000)
+        ends = [end for begin, end in pairs(log) if not begin.setup]
+    assert [(end.status, end.length) for end in ends] == [(DONE, 16_384)] * 20
+
+
 def test_a_drain_shows_every_transfer_at_the_time_it_completes():
     """At 64 MHz a MiB takes 8.192 ms; 32 are queued at any time."""
     world, log = watched()
