@@ -203,7 +203,7 @@ def incident(
         receiver = plan.stream(world, watcher)
         plan.remember(world, watcher)
         armed = trials.armed_in(world)[0]
-        outcome = trials.strike(trial, receiver, plan.onset_ns, armed)
+        outcome = trials.strike(trial, receiver, plan.onset_ns, armed, health.uses)
         after = prove(world, watcher, receiver, trial.policy, is_session_kept)
     outcome = replace(outcome, onset_ns=onset_ns)
     return outcome, None if after is None else plan.in_life(after, watcher)
@@ -430,6 +430,7 @@ def lived_through(trial_list: Sequence[Trial], is_session_kept: bool = True) -> 
     first = trial_list[0]
     faults = tuple(_at(trial.fault, trial.onset_ms) for trial in trial_list)
     found = []
+    uses = 0
     with BenchWorld(first.firmware, first.policy, options=first.options, faults=faults) as world:
         watcher = Watcher(world)
         receiver = _started(world, watcher, first)
@@ -437,9 +438,10 @@ def lived_through(trial_list: Sequence[Trial], is_session_kept: bool = True) -> 
             receiver.behaviour = trials.behaviour_of(trial)
             onset_ns = trial.onset_ms * MILLISECOND_NS
             uptime_ns = onset_ns - watcher.booted_ns
-            outcome = trials.strike(trial, receiver, onset_ns, armed)
+            outcome = trials.strike(trial, receiver, onset_ns, armed, uses)
             found.append(replace(outcome, uptime_ns=uptime_ns))
-            prove(world, watcher, receiver, trial.policy, is_session_kept)
+            health = prove(world, watcher, receiver, trial.policy, is_session_kept)
+            uses = 0 if health is None else health.uses
     return found
 
 

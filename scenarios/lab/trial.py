@@ -223,7 +223,7 @@ def armed_in(world: BenchWorld) -> list[Armed]:
     return world.injector.armed
 
 
-def strike(trial: Trial, receiver: Receiver, onset_ns: int, armed: Armed) -> Outcome:
+def strike(trial: Trial, receiver: Receiver, onset_ns: int, armed: Armed, uses: int = 0) -> Outcome:
     """Let a world run through one fault, and return what became of it.
 
     Args:
@@ -231,6 +231,7 @@ def strike(trial: Trial, receiver: Receiver, onset_ns: int, armed: Armed) -> Out
         receiver: streams.
         onset_ns: when.
         armed: the fault in its world.
+        uses: of level 1 in this session so far.
     """
     world = receiver.world
     if trial.request == "STARTFX3":
@@ -260,7 +261,7 @@ def strike(trial: Trial, receiver: Receiver, onset_ns: int, armed: Armed) -> Out
     levels = tuple(level for _, level in answers)
     back_ns = receiver.trouble_ended_ns
     return Outcome(
-        verdict=_verdict(trial, armed, serves, levels, false),
+        verdict=_verdict(trial, armed, serves, levels, false, uses),
         onset_ns=onset_ns,
         detection_ns=answers[0][0] - struck_ns if answers else None,
         recovery_ns=max((back_ns or wanted_ns) - wanted_ns, 0) if serves else None,
@@ -340,7 +341,12 @@ def _serves(fault: Fault, receiver: Receiver, armed: Armed, reset_ns: list[int])
 
 
 def _verdict(
-    trial: Trial, armed: Armed, serves: bool, levels: tuple[int, ...], false_resets: int
+    trial: Trial,
+    armed: Armed,
+    serves: bool,
+    levels: tuple[int, ...],
+    false_resets: int,
+    uses: int,
 ) -> str:
     if not armed.triggered_ns:
         return NOT_REACHED
@@ -349,7 +355,7 @@ def _verdict(
             return FALSE_RESET
         return RECOVERED if levels else SERVED
     cap = trial.policy.level_1_cap
-    if cap and levels.count(1) >= cap and set(levels) == {1}:
+    if cap and uses + levels.count(1) >= cap and set(levels) <= {1}:
         return CAPPED
     return UNRECOVERED
 
