@@ -15,7 +15,7 @@ from hw.trace import Kind, Recorder, Span, spans_by_track
 from hw.trace.spans import latest_ns
 from scenarios.page.model import Tone
 from scenarios.timeline import gpif_condition
-from scenarios.trace_file import LEVEL_TRACK, MARKS_TRACK, ONSET, SERVES_AGAIN
+from scenarios.trace_file import LEVEL_TRACK, MARKS_TRACK, SERVES_AGAIN
 from sim.firmware.app import MAIN_THREAD
 
 MICROSECOND_NS = 1_000
@@ -195,6 +195,3 @@ def _tone(text: str) -> Tone:
 
 def _mark_tone(name: str) -> Tone:
     return "good" if name == SERVES_AGAIN else "bad"
-
-
-__all__ = ["ONSET", "lanes_of", "story_of"]

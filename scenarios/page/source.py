@@ -16,6 +16,7 @@ from scenarios.lab.campaign_folder import ROWS, SUMMARY
 from scenarios.lab.campaign_summary import SCHEMA as SWEEP
 from scenarios.page import certificate_page, run_page, sweep_page, sweep_runs, traces
 from scenarios.page.model import Page
+from scenarios.page.sweep_rows import COLUMNS
 from scenarios.reports.document import SCHEMA as RESULTS
 from scenarios.runner import run_episode
 
@@ -115,7 +116,7 @@ def _sweep(folder: Path) -> Page:
     if schema != SWEEP:
         raise InputError(f"{folder / SUMMARY}: its schema is {schema!r}, not {SWEEP!r}")
     rows = list(csv.DictReader(_read(folder / ROWS).splitlines()))
-    for column in sweep_page.COLUMNS:
+    for column in COLUMNS:
         if rows and rows[-1].get(column) is None:
             raise InputError(f"{folder / ROWS}: there is no column {column}, or a row is torn")
     try:

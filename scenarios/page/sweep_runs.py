@@ -15,7 +15,7 @@ from scenarios.lab.campaign_table import milliseconds
 from scenarios.lab.trial import VOID, Outcome
 from scenarios.page.lanes import lanes_of, story_of
 from scenarios.page.model import Note, Timeline, tone_of
-from scenarios.page.sweep_page import Row, worst_rows
+from scenarios.page.sweep_rows import Row, worst_rows
 from scenarios.page.text import duration, words
 from scenarios.timeline import closed_at_resets
 from scenarios.trace_file import MARKS_TRACK, ONSET, SERVES_AGAIN
