@@ -34,7 +34,7 @@ class Report(click.Command):
 @click.command(
     "report", cls=Report, epilog="fx3loop report calibration: the published figures beside ours."
 )
-@click.argument("source", metavar="RESULTS|RUN|CERTIFICATE")
+@click.argument("source", metavar="RESULTS|RUN|CERTIFICATE", required=False)
 @click.option(
     "-o",
     "--out",
@@ -52,13 +52,18 @@ class Report(click.Command):
     help="Write the figures for a paper as well, each as SVG and PNG.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
-def command(source: str, page_file: Path, figures: Path | None, as_json: bool) -> int:
+def command(source: str | None, page_file: Path, figures: Path | None, as_json: bool) -> int:
     """Make one self-contained HTML page, which needs no network.
 
     Of the certificate of "fx3loop verify --out", the JSON of "fx3loop run --json" (- reads it from
     standard input), a trace of "fx3loop run --trace FILE.json", a fault schedule, the folder of
     "fx3loop sweep --out", or a scenario that is run for it.
     """
+    if source is None:
+        raise click.UsageError(
+            "which report? Give a certificate, results, a trace or a sweep's folder, for example: "
+            "fx3loop report results.json; or fx3loop report calibration"
+        )
     from scenarios.cli import inputs, output
     from scenarios.errors import InputError
     from scenarios.page import render

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from scenarios.page.sweep_rows import COLUMNS
 from scenarios.reports.document import SCHEMA as RESULTS
 from scenarios.runner import run_episode
 
+CALIBRATION = "calibration"
+"""The other report, which takes no source."""
 ACCEPTED = (
     "a certificate (fx3loop verify --out), results (fx3loop run --json), a trace (fx3loop run "
     "--trace FILE.json), a fault schedule, a sweep's folder (fx3loop sweep --out), or a "
@@ -74,7 +77,9 @@ def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise InputError(f"there is no {path}; give {ACCEPTED}") from None
+        near = get_close_matches(str(path), [*registry.SCENARIOS, CALIBRATION], n=2)
+        advice = f"did you mean {' or '.join(near)}?" if near else f"give {ACCEPTED}"
+        raise InputError(f"there is no {path}; {advice}") from None
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError:

@@ -124,7 +124,9 @@ def test_a_folder_that_is_no_sweep_is_refused(tmp_path, missing):
     [
         (("main_death", "-o", "page.txt"), "its name has to end in .html"),
         (("main_death", "-o", "/nowhere/page.html"), "there is no folder /nowhere"),
-        ((), "Missing argument"),
+        ((), "which report? Give a certificate"),
+        (("stopfx3_hnag",), "did you mean stopfx3_hang"),
+        (("calibratoin",), "did you mean calibration?"),
         (("main_death", "--figures", "/dev/null/x"), "cannot make the folder"),
     ],
 )
