@@ -10,7 +10,7 @@ import click
 from scenarios.cli import output
 
 if TYPE_CHECKING:
-    from scenarios.lab.requirements import Proposal
+    from scenarios.lab.proposal import Proposal
 
 DIGEST_SHOWN = 12
 SENSITIVITY_SHOWN = 12

@@ -29,7 +29,6 @@ from scenarios.lab.trial import Outcome, Trial
 from sim.chip.flow_steady import Steady
 from sim.chip.fx3 import Program
 from sim.errors import SimulationError
-from sim.faults import Fault
 from sim.firmware.app import MAIN_THREAD
 from sim.firmware.state import FirmwareState
 from sim.options import Options
@@ -152,21 +151,26 @@ def first_health(trial: Trial) -> Health:
     """Return the health of a device that was plugged in at time 0 and streams."""
     with BenchWorld(trial.firmware, trial.policy, options=trial.options) as world:
         watcher = Watcher(world)
-        receiver = _started(world, watcher, trial)
+        receiver = started(world, watcher, trial)
         world.run_until(world.now_ns + SECOND_NS)
         found = health_now(world, watcher, receiver, trial.policy)
     assert found is not None
     return found
 
 
-def _started(world: BenchWorld, watcher: Watcher, trial: Trial) -> Receiver:
+def started(world: BenchWorld, watcher: Watcher, trial: Trial) -> Receiver:
     """Boot a world and start its stream so soon after a poll that this moves no other."""
+    receiver = _clocked(world, watcher, trial)
+    world.run_until(_next_poll_ns(world) + AFTER_POLL_NS)
+    receiver.start()
+    return receiver
+
+
+def _clocked(world: BenchWorld, watcher: Watcher, trial: Trial) -> Receiver:
     world.boot()
     receiver = Receiver(world, trial.rate_hz, trials.behaviour_of(trial))
     receiver.set_clock()
     world.run_until(watcher.booted_ns + START_MS * MILLISECOND_NS)
-    world.run_until(_next_poll_ns(world) + AFTER_POLL_NS)
-    receiver.start()
     return receiver
 
 
@@ -322,11 +326,8 @@ class _Plan:
 
     def stream(self, world: BenchWorld, watcher: Watcher) -> Receiver:
         """Boot, and start the stream at the moment that puts its buffers where they are."""
-        trial, start = self.trial, self.stream_start
-        world.boot()
-        receiver = Receiver(world, trial.rate_hz, trials.behaviour_of(trial))
-        receiver.set_clock()
-        world.run_until(watcher.booted_ns + START_MS * MILLISECOND_NS)
+        start = self.stream_start
+        receiver = _clocked(world, watcher, self.trial)
         first_ns = _next_poll_ns(world) + AFTER_POLL_NS
         wanted_ns = self.health.lap_ns - self._shift_ns - start.delay_ns
         world.run_until(first_ns + int((wanted_ns - first_ns) % start.lap_ns))
@@ -400,7 +401,7 @@ def stream_start(trial: Trial) -> StreamStart:
     key = (trial.firmware, trial.options, trial.rate_hz)
     if key not in _starts:
         with BenchWorld(trial.firmware, trial.policy, options=trial.options) as world:
-            receiver = _started(world, Watcher(world), trial)
+            receiver = started(world, Watcher(world), trial)
             world.run_until(world.now_ns + SECOND_NS)
             steady = world.chip.stream.flow._look(world.now_ns)
             if steady is None:
@@ -417,33 +418,3 @@ def period_of(policy: Policy, bench: LabBench) -> int:
     if policy.level_5_enabled:
         ticks = lcm(ticks, policy.pet_interval_ms)
     return ticks * bench.tick_ns
-
-
-def lived_through(trial_list: Sequence[Trial], is_session_kept: bool = True) -> list[Outcome]:
-    """Run a device's life without skipping anything, to compare.
-
-    Args:
-        trial_list: what strikes, with onsets in ms since the device was plugged in, far apart;
-            of one policy on one bench.
-        is_session_kept: as :func:`incident`.
-    """
-    first = trial_list[0]
-    faults = tuple(_at(trial.fault, trial.onset_ms) for trial in trial_list)
-    found = []
-    uses = 0
-    with BenchWorld(first.firmware, first.policy, options=first.options, faults=faults) as world:
-        watcher = Watcher(world)
-        receiver = _started(world, watcher, first)
-        for trial, armed in zip(trial_list, trials.armed_in(world), strict=True):
-            receiver.behaviour = trials.behaviour_of(trial)
-            onset_ns = trial.onset_ms * MILLISECOND_NS
-            uptime_ns = onset_ns - watcher.booted_ns
-            outcome = trials.strike(trial, receiver, onset_ns, armed, uses)
-            found.append(replace(outcome, uptime_ns=uptime_ns))
-            health = prove(world, watcher, receiver, trial.policy, is_session_kept)
-            uses = 0 if health is None else health.uses
-    return found
-
-
-def _at(fault: Fault, at_ms: int) -> Fault:
-    return replace(fault, at_ms=at_ms)
