@@ -1,4 +1,4 @@
-"""Sweeps: rows a second, one worker against two, and a device-year with daily faults (at most 10 s).
+"""Sweeps: rows a second, one worker against two, and a device-year of daily faults (10 s at most).
 
 Alone: ``python -m tests.bench.sweep``.
 """
