@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from health import Policy
-from scenarios.lab import life, trial as trials
+from scenarios.lab import life, life_world, trial as trials
+from scenarios.lab.bench import LabBench
 from scenarios.lab.campaign import Life, Planned
 from scenarios.lab.receiver import MILLISECOND_NS
 from scenarios.lab.trial import CAPPED, RECOVERED, SERVED, Outcome, Trial
@@ -56,8 +57,8 @@ def lived_through(trial_list: Sequence[Trial], is_session_kept: bool = True) -> 
     found = []
     uses = 0
     with BenchWorld(first.firmware, first.policy, options=first.options, faults=faults) as world:
-        watcher = life.Watcher(world)
-        receiver = life.started(world, watcher, first)
+        watcher = life_world.Watcher(world)
+        receiver = life_world.started(world, watcher, first)
         for trial, armed in zip(trial_list, trials.armed_in(world), strict=True):
             receiver.behaviour = trials.behaviour_of(trial)
             onset_ns = trial.onset_ms * MILLISECOND_NS
@@ -134,7 +135,7 @@ def test_the_tick_counter_shows_what_it_would(onset_ms):
 def test_an_incident_over_the_wrap_is_as_any_other(fault, before_ms):
     """32-bit subtraction in the module: the counter passes 2**32 while it decides."""
     health = life.first_health(trial(fault))
-    period_ms = life.period_of(REFERENCE, life.LabBench.of("reference")) // MS
+    period_ms = life_world.period_of(REFERENCE, LabBench.of("reference")) // MS
     onset_ms = WRAP_MS - before_ms
     over, _ = life.incident(trial(fault), health, onset_ms * MS)
     # The same phase, a day earlier, far from any wrap.
