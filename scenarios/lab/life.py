@@ -20,6 +20,7 @@ from fractions import Fraction
 
 from health import Level, Policy
 from health.health import Health as HealthModule
+from scenarios.errors import InputError
 from scenarios.lab import trial as trials
 from scenarios.lab.bench import LabBench
 from scenarios.lab.campaign import Life, Planned
@@ -69,7 +70,7 @@ def outcomes_of(planned: Sequence[Planned], life: Life) -> list[Outcome]:
         onset_ns *= MILLISECOND_NS
         try:
             outcome, after = incident(trial, health, onset_ns, life.is_session_kept)
-        except SimulationError as error:
+        except (SimulationError, InputError) as error:
             reason = " ".join(str(error).split())
             outcome, after = Outcome(trials.BENCH_FAILED, onset_ns, reason=reason), None
         found.append(replace(outcome, uptime_ns=onset_ns - health.boot_ns))

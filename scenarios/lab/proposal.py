@@ -133,6 +133,7 @@ def propose(
     """
     worker = engine or Engine()
     nearest: tuple[Check, ...] = ()
+    nearest_name = ""
     tried = 0
     seen: list[_Candidate] = []
     for candidate in _candidates(campaign, summary, asked):
@@ -145,8 +146,8 @@ def propose(
         if all(check.is_met for check in checks):
             return Proposal(candidate.policy, is_own, checks, (), len(seen))
         if _met(checks) > _met(nearest):
-            nearest = checks
-    ways = _in_the_way(seen, asked, nearest)
+            nearest, nearest_name = checks, candidate.policy.name
+    ways = _in_the_way(seen, asked, nearest, nearest_name)
     return Proposal(None, False, nearest or _best(seen, asked), ways, len(seen))
 
 
@@ -265,12 +266,15 @@ def _reached(check: Check) -> float:
 
 
 def _in_the_way(
-    candidates: Sequence[_Candidate], asked: Sequence[Requirement], nearest: Sequence[Check]
+    candidates: Sequence[_Candidate],
+    asked: Sequence[Requirement],
+    nearest: Sequence[Check],
+    nearest_name: str,
 ) -> tuple[tuple[str, str], ...]:
-    """Requirements without which the closed forms leave somebody, each with the nearest."""
+    """Requirements without which somebody would do, each with the nearest who would."""
     if nearest:
         return tuple(
-            (check.requirement.text, "the nearest") for check in nearest if not check.is_met
+            (check.requirement.text, nearest_name) for check in nearest if not check.is_met
         )
     found = []
     for item in asked:

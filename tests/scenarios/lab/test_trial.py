@@ -10,6 +10,7 @@ from health import Policy
 from scenarios.lab import trial as trials
 from scenarios.lab.receiver import Behaviour
 from scenarios.lab.trial import (
+    BENCH_FAILED,
     CAPPED,
     FALSE_RESET,
     NOT_REACHED,
@@ -177,6 +178,13 @@ def test_polls_that_jitter_have_no_closed_form():
     assert found(1).bound_ns is None
     assert found(1) == found(1)
     assert len({found(seed).detection_ns for seed in range(4)}) > 1
+
+
+def test_a_bench_without_closed_forms_is_a_row_with_its_reason():
+    """Reading the clock ends within a pet of a tick there (docs/bounds.md): no lost sweep."""
+    found = run("main_hang", options=Options(i2c_byte_ns=16_000))
+    assert found.verdict == BENCH_FAILED
+    assert "no closed form holds there" in found.reason
 
 
 @pytest.mark.parametrize("policy", [REFERENCE, SHIPPED], ids=lambda item: item.name)
