@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import lcm
 
 from health import Policy
 from scenarios.errors import InputError
@@ -177,9 +178,19 @@ def onset_base_ms(trial: Trial) -> int:
     return -(-looks * interval_ns // MILLISECOND_NS)
 
 
+def phase_ms(trial: Trial) -> int:
+    """Return the onset without the whole periods that only repeat what main loop and gate do.
+
+    Where chance moves polls or reads, or a tick is no ms, nothing is left out.
+    """
+    if trial.poll_jitter_ms or trial.behaviour.reader_jitter_us or trial.options.tick_ppm:
+        return trial.onset_ms
+    return trial.onset_ms % lcm(trial.policy.poll_interval_ms, trial.policy.pet_interval_ms)
+
+
 def run(trial: Trial) -> Outcome:
     """Run one trial in a world of its own."""
-    at_ms = onset_base_ms(trial) + trial.onset_ms
+    at_ms = onset_base_ms(trial) + phase_ms(trial)
     fault = replace(trial.fault, at_ms=at_ms)
     try:
         with BenchWorld(

@@ -52,6 +52,14 @@ def test_detection_falls_ms_by_ms_until_the_next_look():
     assert early.detection_ns - late.detection_ns == MS
 
 
+def test_whole_periods_before_the_onset_are_left_out():
+    """Main loop and gate come round after 1500 ms; where a tick is no ms nothing is left out."""
+    first, later = (run("main_hang", onset_ms=onset_ms) for onset_ms in (700, 700 + 39 * 1_500))
+    assert first == later
+    slow = run("main_hang", onset_ms=1_500, options=Options(tick_ppm=-1_000))
+    assert slow.onset_ns - run("main_hang", options=Options(tick_ppm=-1_000)).onset_ns == 1_500 * MS
+
+
 def test_a_stall_that_passes_is_served_through():
     """4400 ms is survived at every phase by the reference, 4000 ms not by the shipped pets."""
     assert run("main_hang:for_ms=4000", onset_ms=1).verdict == SERVED
