@@ -68,6 +68,7 @@ def command(
     from scenarios.cli import output, sweep_text
     from scenarios.lab import campaign_file, campaign_folder, requirements as wishes
     from scenarios.lab.campaign_run import Engine
+    from scenarios.lab.proposal import propose
 
     if (scheduler is not None) != (engine == "dask"):
         raise click.UsageError("--engine dask and --scheduler ADDRESS go together")
@@ -81,10 +82,9 @@ def command(
             else Path(stack.enter_context(TemporaryDirectory(prefix="fx3loop-sweep-")))
         )
         campaign_folder.prepare(folder, campaign, text)
-        summary = campaign_folder.sweep(
-            folder, campaign, Engine(engine, jobs, scheduler or ""), output.Progress("sweep")
-        )
-        proposal = wishes.propose(campaign, summary, asked) if asked else None
+        worker = Engine(engine, jobs, scheduler or "")
+        summary = campaign_folder.sweep(folder, campaign, worker, output.Progress("sweep"))
+        proposal = propose(campaign, summary, asked, worker) if asked else None
         if proposal is not None:
             summary["proposal"] = proposal.as_dict()
             campaign_folder.write_summary(folder, summary)

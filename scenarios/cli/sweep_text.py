@@ -10,7 +10,7 @@ import click
 from scenarios.cli import output
 
 if TYPE_CHECKING:
-    from scenarios.lab.requirements import Proposal
+    from scenarios.lab.proposal import Proposal
 
 DIGEST_SHOWN = 12
 SENSITIVITY_SHOWN = 12
@@ -132,9 +132,12 @@ def _print_sensitivity(items: list[dict[str, Any]]) -> None:
 
 def _print_sources(summary: dict[str, Any]) -> None:
     click.echo("\ndrawn from")
+    alike: dict[str, list[str]] = {}
     for name, item in summary["distributions"].items():
         numbers = " ".join(map(str, item["numbers"]))
-        click.echo(f"  {name}: {item['distribution']} {numbers} – {item['source']}")
+        alike.setdefault(f"{item['distribution']} {numbers} – {item['source']}", []).append(name)
+    for text, names in alike.items():
+        click.echo(f"  {', '.join(names)}: {text}")
     for name, rate in summary["rates"].items():
         click.echo(f"  {name}: {rate['per_day']:g} a day – {rate['source']}")
     life = summary["life"]

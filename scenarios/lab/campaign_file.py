@@ -265,6 +265,9 @@ def _strike(table: object, where: str) -> Strike:
         raise InputError(f"{where} is a table; a right one is {EXAMPLES['fault']}")
     _only(table, FAULT_KEYS, where)
     text = _text(table, "fault", where, None)
+    if text.startswith("delay:") and "for_ms" not in text and DURATION in table:
+        # A delay without a length is no fault; this one's is drawn.
+        text += ",for_ms=1"
     try:
         fault = Fault.parse(text)
     except FaultError as error:
@@ -284,10 +287,6 @@ def _strike(table: object, where: str) -> Strike:
     passes = "for_ms" in KINDS[fault.kind][1]
     if duration != Distribution.fixed(0) and not passes:
         raise InputError(f"{where}: {DURATION}: {fault.kind} does not pass by itself; leave it out")
-    if fault.kind == "delay" and not fault.for_ms and duration.low == 0:
-        raise InputError(
-            f"{where}: {DURATION}: a delay takes 1 ms at least, as in {DURATION} = 100"
-        )
     return Strike(
         name=name,
         fault=lasting_for(fault, 0),

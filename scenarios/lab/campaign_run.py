@@ -175,7 +175,14 @@ class _Dask:
             backend="dask", client=self._client, wait_for_workers_timeout=SCHEDULER_WAIT_S
         ):
             parallel = Parallel(batch_size=1, return_as="generator")
-            yield from parallel(delayed(call)(job) for job in jobs)
+            try:
+                yield from parallel(delayed(call)(job) for job in jobs)
+            except (OSError, TimeoutError) as error:
+                raise NotAvailable(
+                    f"--scheduler {self.engine.scheduler}: lost, or without a worker for "
+                    f"{SCHEDULER_WAIT_S} s ({' '.join(str(error).split())}); what was done is "
+                    f"kept, and the same command goes on with it"
+                ) from error
 
     def __exit__(self, *error: object) -> None:
         self._client.close()

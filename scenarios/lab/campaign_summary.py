@@ -27,7 +27,7 @@ MEANINGS = {
     "served_share": "share of the watched time in which data came, each run counting alike",
     "recovered": "share of the runs after which it served",
     "undetected": "share of the lasting faults that no level answered and that stayed",
-    "false_resets": "share of the runs with a reset that no lasting fault explains",
+    "false_resets": "share of the runs with a reset in vain: the fault passed sooner, or was legal",
     "mean_recovery_ms": "mean time to serve again, of those that were interrupted and came back",
     "median_recovery_ms": "median of the same",
     "p95_recovery_ms": "19 of 20 are back by then",

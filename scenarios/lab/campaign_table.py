@@ -61,7 +61,7 @@ COLUMNS = {
     "levels": "every level that answered, in order",
     "downtime_ms": "how long data was missing that the host would have taken",
     "resets": "how often the device was reset",
-    "false_resets": "of these, without a fault that lasted",
+    "false_resets": "of these, in vain: without one it would have served again sooner",
     "observed_ms": "how long the run was watched after the onset",
     "lasting": "1 where the fault does not pass by itself",
     "reason": "why the bench failed, or what died",

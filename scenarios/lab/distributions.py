@@ -98,11 +98,6 @@ class Distribution:
         """Whether it has one value alone."""
         return self.kind == "fixed"
 
-    @property
-    def low(self) -> int:
-        """The lowest value that it can have."""
-        return self.value(0, 1)
-
     def value(self, part: int, of: int) -> int:
         """Return the value below which a part of all draws lies.
 

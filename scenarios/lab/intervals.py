@@ -14,7 +14,9 @@ from sim.streams import Stream
 Z = 1.959963984540054
 """Of the normal distribution, two-sided at 95 %."""
 LEVEL = 0.95
-RESAMPLES = 2_000
+RESAMPLES = 1_000
+AT_ONCE = 1 << 20
+"""So many values are resampled in one go."""
 EXACT_MAX = 5_000
 """So many values have their order statistics counted by the binomial distribution itself."""
 CORRELATED_MIN = 4
@@ -86,13 +88,26 @@ def mean(values: Sequence[float], name: str) -> Estimate:
     if count == 1 or given.min() == given.max():
         return Estimate(float(given[0]), float(given[0]), float(given[0]), count)
     random = Stream(0, f"bootstrap of {name}")
-    means = np.sort([given[_drawn(random, count)].mean() for _ in range(RESAMPLES)])
+    rounds = max(1, min(AT_ONCE // count, RESAMPLES))
+    means = np.sort(
+        np.concatenate(
+            [
+                given[_drawn(random, lines * count, count)].reshape(lines, count).mean(axis=1)
+                for lines in _lines(rounds)
+            ]
+        )
+    )
     tail = int(RESAMPLES * (1 - LEVEL) / 2)
     return Estimate(float(given.mean()), float(means[tail]), float(means[-tail - 1]), count)
 
 
-def _drawn(random: Stream, count: int) -> NDArray[np.uint64]:
-    high_words = random.raw(count) >> np.uint64(32)
+def _lines(rounds: int) -> list[int]:
+    """All resamples, in parts."""
+    return [min(rounds, RESAMPLES - first) for first in range(0, RESAMPLES, rounds)]
+
+
+def _drawn(random: Stream, draws: int, count: int) -> NDArray[np.uint64]:
+    high_words = random.raw(draws) >> np.uint64(32)
     return (high_words * np.uint64(count)) >> np.uint64(32)
 
 

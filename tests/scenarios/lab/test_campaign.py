@@ -221,7 +221,7 @@ def test_an_error_names_file_key_and_a_right_example(old, new, words):
 
 def test_a_life_needs_rates():
     """How often a fault comes is not known; somebody has to say so."""
-    with pytest.raises(InputError, match=r'per_day = 1.0 and source = "assumed"'):
+    with pytest.raises(InputError, match=r'per_day = 1\.0 and source = "assumed"'):
         parse(LIFE.replace("per_day = 0.5", ""))
 
 

@@ -6,7 +6,12 @@ import pytest
 
 from health import Policy
 from scenarios.errors import InputError
-from scenarios.lab import campaign_file, requirements as wishes
+from scenarios.lab import (
+    campaign_file,
+    proposal,
+    requirement_checks,
+    requirements as wishes,
+)
 from scenarios.lab.bench import LabBench
 from scenarios.lab.bounds import Condition, bounds
 from scenarios.lab.campaign_run import Engine, results
@@ -44,7 +49,7 @@ def summary():
 
 def propose(summary, *texts):
     asked = tuple(wishes.parse(text, CAMPAIGN) for text in texts)
-    return wishes.propose(CAMPAIGN, summary, asked)
+    return proposal.propose(CAMPAIGN, summary, asked)
 
 
 # ---------------------------------------------------------------- the grammar
@@ -81,6 +86,7 @@ def test_a_fault_is_one_of_the_campaign_or_a_condition():
         ("recover main_death in 6 s", "recover main_death within 6 s"),
         ("recover main_death within 6", "recover main_death within 6 s"),
         ("survive stall within 6 s", "survive stall up to 2.5 s"),
+        ("survive cold_start up to 1 s", "does not pass by itself"),
         ("be quick", "no false reset"),
         ("undetected at most 120 %", "more than all"),
         ("availability at least 99 %", "does not say how often"),
@@ -139,7 +145,7 @@ def test_a_level_that_is_off_recovers_nothing():
     """The closed form says why."""
     forms = bounds(Policy.preset("level-1-4"), LabBench.of("reference"))
     asked = wishes.parse("recover main_death within 60 s", CAMPAIGN)
-    found = wishes.by_closed_form(asked, forms)
+    found = requirement_checks.by_closed_form(asked, forms)
     assert found is not None
     assert not found.is_met
     assert "level 5 is off" in found.text

@@ -102,7 +102,7 @@ def test_two_workers_give_the_same_file(whole, tmp_path):
     assert (tmp_path / "summary.json").read_bytes() == (whole / "summary.json").read_bytes()
 
 
-@pytest.mark.parametrize("cut", [0, 5, 300, 1_000, 5_000, -1, -40])
+@pytest.mark.parametrize("cut", [0, 300, 5_000, -1])
 def test_a_torn_table_goes_on_where_it_is_whole(whole, tmp_path, cut):
     """Whatever a power failure leaves of the file, the end is the same."""
     complete = (whole / "runs.csv").read_bytes()
@@ -127,20 +127,20 @@ def test_only_what_is_missing_is_run(whole, tmp_path, monkeypatch):
 
 def test_a_killed_sweep_resumes(campaign_path, tmp_path):
     """SIGKILL in the middle; the same command again gives what one go would have given."""
-    text = SMALL.replace("runs = 12", "runs = 120")
+    text = SMALL.replace("runs = 12", "runs = 40")
     campaign_path.write_text(text)
     out = tmp_path / "out"
     command = [*PROGRAM, str(campaign_path), "--out", str(out)]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        if (out / "runs.csv").exists() and (out / "runs.csv").stat().st_size > 8_000:
+        if (out / "runs.csv").exists() and (out / "runs.csv").stat().st_size > 4_000:
             break
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.wait()
     done = len((out / "runs.csv").read_bytes().splitlines()) - 1
-    assert 0 < done < 480
+    assert 0 < done < 160
     finished = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=120, check=True)
     assert finished.returncode == 0
     straight = tmp_path / "straight"
