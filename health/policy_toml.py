@@ -16,6 +16,8 @@ from health.policy_rules import EXAMPLE_NAME
 
 P = TypeVar("P", bound=PolicyFields)
 
+FILE_MAX_BYTES = 1 << 20
+"""A policy takes 3 KiB; a device file that never ends must not be read to its end."""
 EXAMPLE = "ep0_limit_ms = 2000"
 
 
@@ -28,10 +30,15 @@ def read(path: Path) -> str:
     """Return the text of *path*.
 
     Raises:
-        PolicyError: it cannot be read as UTF-8 text.
+        PolicyError: it cannot be read as UTF-8 text, or is too long to be a policy.
     """
     try:
-        return path.read_bytes().decode()
+        with path.open("rb") as file:
+            content = file.read(FILE_MAX_BYTES + 1)
+        if len(content) > FILE_MAX_BYTES:
+            why = f"the file is no policy: longer than {FILE_MAX_BYTES} bytes"
+            raise PolicyError("readable-file", why, source=str(path), example=EXAMPLE)
+        return content.decode()
     except OSError as error:
         why = f"the file cannot be read: {error.strerror}"
         raise PolicyError("readable-file", why, source=str(path)) from error

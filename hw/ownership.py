@@ -9,7 +9,7 @@ Source: Linux ``drivers/usb/core/devio.c``, claimintf, and ``driver.c``, usb_dri
 from enum import Enum
 
 from hw import protocol
-from hw.ports import SYSFS
+from hw.ports import SYSFS, label
 
 
 class Owner(Enum):
@@ -27,7 +27,7 @@ def owner_in_sysfs(bus: int, ports: tuple[int, ...]) -> Owner:
         bus: bus number.
         ports: port path from its root hub.
     """
-    device = f"{bus}-{'.'.join(map(str, ports))}"
+    device = label((bus, ports))
     name = f"{device}:{protocol.CONFIGURATION_VALUE}.{protocol.INTERFACE_NUMBER}"
     interface = SYSFS / device / name
     if not interface.is_dir():

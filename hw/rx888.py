@@ -258,6 +258,11 @@ class Rx888:
     ) -> None:
         self.close()
 
+    @property
+    def address(self) -> tuple[int | None, int | None]:
+        """Bus and address, which change at a re-enumeration."""
+        return self._connection.address
+
     def observe(self, observer: Observer) -> None:
         """Tell somebody of each transfer once it has ended, failed ones too."""
         self._observers.append(observer)

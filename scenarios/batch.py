@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 from health import Policy
@@ -12,6 +10,7 @@ from scenarios import custom_health
 from scenarios.judge import Row
 from scenarios.registry import find
 from scenarios.runner import run_episode
+from scenarios.workers import Workers
 from sim.errors import SimulationError
 from sim.faults import Fault
 from sim.options import Options
@@ -66,14 +65,5 @@ def run_jobs(jobs: Sequence[Job], processes: int = 1) -> Iterator[Row | str]:
         jobs: what runs.
         processes: how many of them at a time; the results are the same with any number.
     """
-    if processes == 1 or len(jobs) < 2:
-        yield from map(run_job, jobs)
-        return
-    # Not forked: simulated threads do not survive that.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(processes, len(jobs)), mp_context=context) as pool:
-        try:
-            yield from pool.map(run_job, jobs)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    with Workers(min(processes, len(jobs))) as workers:
+        yield from workers.map(run_job, jobs)

@@ -10,6 +10,7 @@ from hw.boot import Image
 from hw.rx888 import Rx888
 from hw.supervisor import Supervisor
 from hw.trace import Recorder
+from hw.trace.transfers import TransferLog
 from scenarios import oracle, registry
 from scenarios.contract import Examiner, WorldLedger
 from scenarios.errors import InputError
@@ -22,6 +23,7 @@ from scenarios.witness import Witness
 from sim.faults import Fault
 from sim.firmware import revision
 from sim.host.backend import get_backend
+from sim.host.monitor import UsbMonitor
 from sim.host.runtime import WorldRuntime
 from sim.options import Options
 from sim.probe import Probe
@@ -58,6 +60,7 @@ def run_episode(
     look_interval_ms: int = 0,
     is_strict: bool | None = None,
     health: HealthFactory = Health,
+    transfers: TransferLog | None = None,
 ) -> Episode:
     """Run a scenario in a world of its own, and what a station does after it.
 
@@ -74,6 +77,7 @@ def run_episode(
         is_strict: apply the strict rule and let the device show afterwards that it serves; by
             default to the real suite's scenarios without faults.
         health: class of the health module, in whichever position.
+        transfers: is told every USB transfer, for a capture; None for nobody.
 
     Raises:
         InputError: the scenario does not run on this firmware, or there is no such position.
@@ -103,6 +107,8 @@ def run_episode(
         trace=trace,
         health=witness if position in ON_DEVICE else Health,
     ) as world:
+        if transfers is not None:
+            world.host.monitor = UsbMonitor(world, transfers, world.board.samples.read)
         world.boot()
         uptime_us = Stream(seed, "uptime").between(*UPTIME_US)
         world.run_until(world.now_ns + uptime_us * 1_000)

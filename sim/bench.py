@@ -12,14 +12,14 @@ from sim.host.controller import HostController
 from sim.host.virtual_time import VirtualTime
 from sim.kernel import World
 from sim.latest import Latest
-from sim.options import Options
+from sim.options import NO_HUB, Options
 
 if TYPE_CHECKING:
     from hw.trace import Recorder
     from sim.host.trouble import EndpointTrouble
 
-PROGRAMS_KEPT = 64
-"""Each is a whole firmware with its threads."""
+PROGRAMS_KEPT = 8
+"""Each is a whole firmware with its threads; a long run resets the device again and again."""
 
 
 class Bench(World):
@@ -63,6 +63,10 @@ class Bench(World):
         self.chip = self.board.chip
         self.chip.link = self.host
         self.host.vbus = self.chip.vbus
+        if self.options.hub != NO_HUB:
+            from sim.host.hub import UsbHub
+
+            self.host.hub = UsbHub(self.host, self.options.hub)
 
     def _load(self, ram: bytearray, entry: int) -> Firmware | None:
         """What the boot ROM's jump finds: any revision's image runs, under this world's policy."""

@@ -1,4 +1,4 @@
-"""The house has four floors, and nothing reaches up (DESIGN.md section 4).
+"""The house has four floors, and nothing reaches up.
 
 Imports are read from the source, so a forbidden one is found wherever it stands; imports for type
 checkers alone make no floor, but they have to point down as well.
@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "sim": ("sim", "health", "hw.protocol", "hw.trace"),
     "scenarios": ROOMS,
 }
-"""What of the house each room may import, from DESIGN.md section 4."""
+"""What of the house each room may import."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ def test_no_room_imports_the_tests():
 
 
 def test_hw_protocol_pulls_no_pyusb_into_the_simulator():
-    """kernel.md 6: hw/__init__ imports nothing, and the wire facts the standard library alone."""
+    """hw/__init__ imports nothing, and the wire facts the standard library alone."""
     wrong = [
         str(each)
         for each in IMPORTS

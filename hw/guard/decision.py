@@ -164,8 +164,7 @@ def _never(kind: OperationClass, authority: Authority) -> Decision:
         return Decision(False, f"risk mode {mode} allows no {kind.value} operation", "mode")
     return Decision(
         False,
-        f"the host is {state.value}, and only a host known to be stable may do what is "
-        f"{kind.value}",
+        f"the host is {state.value}, and there no {kind.value} operation is allowed",
         "host-state",
     )
 

@@ -6,11 +6,13 @@ had it last, and counts only while somebody has.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
 import shlex
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +27,9 @@ else:
     import fcntl
 
 FOLDER: Final = "locks"
+WAIT_S: Final = 5.0
+"""A record takes some milliseconds, on a slow disk some hundred."""
+_POLL_S: Final = 0.005
 _CONTENT_MAX_BYTES: Final = 4096
 _LOCKED_BYTE: Final = 1 << 30
 """On Windows a locked byte cannot be read, so it is one behind the content."""
@@ -61,7 +66,7 @@ class DeviceLock:
         except OSError as error:
             raise JournalError("lock", f"{path}: {error.strerror}") from error
         try:
-            _lock(descriptor, is_patient=False)
+            _lock(descriptor)
             os.ftruncate(descriptor, 0)
             os.lseek(descriptor, 0, os.SEEK_SET)
             os.write(descriptor, _own_content())
@@ -82,35 +87,54 @@ class DeviceLock:
 
 
 @contextmanager
-def exclusive(path: Path) -> Iterator[None]:
-    """Hold the lock of a file for the block; wait for it as long as another has it.
+def exclusive(path: Path, *, limit_s: float = WAIT_S) -> Iterator[None]:
+    """Hold the lock of a file for the block; wait a while if another has it.
+
+    Args:
+        path: of the lock file.
+        limit_s: how long to wait at most: who has it may have been stopped, and never go on.
 
     Raises:
+        TimeoutError: another had it all the time.
         OSError: the file cannot be made or locked.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | BINARY, 0o644)
     try:
-        _lock(descriptor, is_patient=True)
+        _wait_for_lock(descriptor, limit_s)
         yield
     finally:
         os.close(descriptor)
 
 
-def _lock(descriptor: int, *, is_patient: bool) -> None:
+def _wait_for_lock(descriptor: int, limit_s: float) -> None:
+    deadline_s = time.monotonic() + limit_s
+    while True:
+        try:
+            _lock(descriptor)
+        except BlockingIOError:
+            if time.monotonic() >= deadline_s:
+                raise TimeoutError(
+                    errno.ETIMEDOUT, f"another process has held the lock for {limit_s:g} s"
+                ) from None
+            time.sleep(_POLL_S)
+        else:
+            return
+
+
+def _lock(descriptor: int) -> None:
     """Lock an open file until it is closed.
 
     Raises:
-        BlockingIOError: another has it, and nobody wanted to wait.
+        BlockingIOError: another has it.
     """
     if sys.platform == "win32":
         os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
-        mode = msvcrt.LK_LOCK if is_patient else msvcrt.LK_NBLCK
         try:
-            msvcrt.locking(descriptor, mode, 1)
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
         except OSError as error:
             raise BlockingIOError(error.errno, error.strerror) from error
     else:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if is_patient else fcntl.LOCK_NB))
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _own_content() -> bytes:

@@ -106,6 +106,9 @@ class LinuxHost:
             looked("/sys: drivers", [kinds.DRIVERS], lambda: self._stack(now_utc)),
         )
 
+    def dump_places(self) -> None:
+        """See :meth:`hw.host.sources.EvidenceSource.dump_places`: Linux has no registry."""
+
     def _read_new(self, since_utc: datetime) -> None:
         if self._since_utc is None or since_utc < self._since_utc:
             self._forget()
@@ -147,9 +150,9 @@ class LinuxHost:
         if not boots or boots[-1].boot.replace("-", "") != self._boot_id:
             raise EvidenceError("journalctl", "its list of boots has not the one that runs now")
         require_reach(boots, since_utc)
-        # Of a boot that ended before, the last words were not read.
-        told = [boot for boot in boots if boot.last_utc >= since_utc]
-        return list(find_restarts(told, self._stopping, _BOOTS))
+        # Of a boot that ended before the time that is asked for the last words were not read; the
+        # caller leaves it out.
+        return list(find_restarts(boots, self._stopping, _BOOTS))
 
     def _list_boots(self, entries: list[Entry]) -> list[Boot]:
         # Read once: while this boot runs, none is added.

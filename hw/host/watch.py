@@ -18,8 +18,10 @@ from hw.host.keeper import HostKeeper
 
 INTERVAL_NS: Final = 1_000_000_000
 """A host that freezes is noticed this much later, and the time of a look."""
+SHARE: Final = 10
+"""Looks take a tenth of the time at most: where one is long, the next one waits longer."""
 LATE_NS: Final = 15_000_000_000
-"""An answer this old is none: whatever hinders the looks, nothing is known any more."""
+"""A look that is this much late counts as failed: nothing is known any more."""
 NOTHING: Final[tuple[HostState, frozenset[Acknowledgement]]] = (HostState.UNKNOWN, frozenset())
 
 
@@ -48,32 +50,35 @@ class HostWatch:
         self._start = start
         self._keeper: HostKeeper | None = None
         self._looked_ns: int | None = None
+        self._pause_ns = INTERVAL_NS
         self._is_looking = False
         self._answer = NOTHING
         self._lock = threading.Lock()
 
     def look(self) -> tuple[HostState, frozenset[Acknowledgement]]:
         """Return the state of the host, and what its operator has confirmed."""
-        with self._lock:
-            if self._looked_ns is None:
-                self._answer, self._looked_ns = self._ask(), self._monotonic_ns()
-            is_due = self._monotonic_ns() - self._looked_ns >= INTERVAL_NS
-            is_mine = is_due and not self._is_looking
-            self._is_looking = self._is_looking or is_due
-        if is_mine:
-            self._start(self._look_again)
-        with self._lock:
-            is_late = self._monotonic_ns() - self._looked_ns >= LATE_NS
-            return NOTHING if is_late else self._answer
-
-    def _look_again(self) -> None:
-        answer = NOTHING
-        try:
-            answer = self._ask()
-        finally:
+        if self._looked_ns is None:
             with self._lock:
-                self._answer, self._looked_ns = answer, self._monotonic_ns()
-                self._is_looking = False
+                if self._looked_ns is None:
+                    self._look_now()
+        with self._lock:
+            age_ns = self._monotonic_ns() - (self._looked_ns or 0)
+            is_due = age_ns >= self._pause_ns and not self._is_looking
+            self._is_looking = self._is_looking or is_due
+            answer = NOTHING if age_ns >= self._pause_ns + LATE_NS else self._answer
+        if is_due:
+            self._start(self._look_now)
+        return answer
+
+    def _look_now(self) -> None:
+        begun_ns = self._monotonic_ns()
+        answer = self._ask()
+        now_ns = self._monotonic_ns()
+        # One assignment each, and the time last: who reads meanwhile sees an old answer, no half.
+        self._answer = answer
+        self._pause_ns = max(INTERVAL_NS, SHARE * (now_ns - begun_ns))
+        self._looked_ns = now_ns
+        self._is_looking = False
 
     def state(self) -> HostState:
         """Return the state alone: for a loop that drops to observing when a host freezes."""

@@ -14,6 +14,7 @@ import click
 
 from scenarios.cli.codes import OK, USAGE, exit_code
 from scenarios.cli.lazy import LazyGroup
+from scenarios.collector import relax_collector
 
 COMMANDS = {
     "demo": "The flagship run: real incidents under every policy, one table, one picture.",
@@ -23,9 +24,11 @@ COMMANDS = {
     "verify": "What a policy is worth: every fault at every SDK call, and its certificate.",
     "device": "The debug console and the plain commands: test, adc, start, stats, load ...",
     "supervise": "Watch a device beside the program that uses it, and recover it over USB.",
+    "modem": "A cellular module: its ports, what it tells of itself, its Python and its files.",
     "host": "What this host allows: the guard's rules, and what is known of its stability.",
     "report": "Reports on the simulator itself: published figures beside the model's.",
     "policies": "The watchdog policies: limits, levels, warnings; as TOML or a C header.",
+    "sweep": "Many policies under many accidents: a table, confidence, a proposal.",
     "bounds": "How soon and how late each level of a policy answers, and what it cannot see.",
 }
 """Every command with its line of help. Its module has the same name, and a ``command`` in it."""
@@ -117,4 +120,5 @@ def cli(context: click.Context) -> None:
 
 def main() -> NoReturn:
     """The entry point of the console script."""
+    relax_collector()
     cli.main(prog_name="fx3loop")

@@ -15,7 +15,6 @@ from hw.boot import Image
 from hw.bus import Selector
 from hw.guard import Acknowledgement, Authority, AuthoritySource, Operation, RiskMode, Target
 from hw.guard.force import is_force_guarded
-from hw.host.watch import HostWatch
 from scenarios.errors import InputError, not_known
 
 
@@ -36,26 +35,31 @@ def policy(text: str) -> Policy:
     return Policy.load(path)
 
 
-def authority(risk_mode: str, acknowledged: tuple[str, ...], selector: Selector) -> AuthoritySource:
-    """Return what the guard is told of a device on a real bus; see :func:`authority_on`."""
-    return authority_on(Target("usb", selector.label), risk_mode, acknowledged)
-
-
-def authority_on(target: Target, risk_mode: str, acknowledged: tuple[str, ...]) -> AuthoritySource:
+def authority(
+    risk_mode: str,
+    acknowledged: tuple[str, ...],
+    selector: Selector,
+    target: Target | None = None,
+) -> AuthoritySource:
     """Return what answers to the guard; standing grants are for the supervisor alone.
 
     The state of the host is computed from its evidence, and nobody can just claim it: a host that
     freezes stops the work at its next operation. ``fx3loop host confirm`` is heard here too.
 
     Args:
-        target: what the acknowledgements are for; they hold as long as this process runs.
         risk_mode: of :class:`hw.guard.RiskMode`.
-        acknowledged: labels of operations.
+        acknowledged: labels of operations, each acknowledged for the selected device.
+        selector: which device.
+        target: what is acknowledged for, where that is no device on the bus.
 
     Raises:
         InputError: there is no such operation.
     """
+    # For real targets alone: it brings all that reads evidence.
+    from hw.host.watch import HostWatch
+
     operations = {item.label: item for item in Operation}
+    target = target or Target("usb", selector.label)
     acknowledgements = []
     for label in acknowledged:
         if label not in operations:

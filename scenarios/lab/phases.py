@@ -29,9 +29,7 @@ only while it can still hold something better or worse than what was found.
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -47,6 +45,7 @@ from scenarios.lab.bounds import (
     cold_age_ticks,
 )
 from scenarios.lab.strikes import Answer, first_tick, run
+from scenarios.workers import Workers
 from sim.errors import SimulationError
 
 CELLS_MAX = 60_000
@@ -152,14 +151,14 @@ def explore(
         )
     forms = bounds(policy, bench)
     results = {}
-    with Pool(jobs) as pool:
+    with Workers(jobs) as workers:
         for condition in conditions:
             bound = forms[condition]
             if bound.detection is None:
                 results[condition] = _unseen(bound, policy, bench)
                 continue
             parts = []
-            for part in pool.map(search, searches(condition, policy, bench)):
+            for part in workers.map(search, searches(condition, policy, bench)):
                 parts.append(part)
                 progress(condition, sum(item.cells for item in parts), cells)
             found = combined(parts)
@@ -375,25 +374,3 @@ class _Searcher:
         if self.worst is None or answer.latency_ns > self.worst.latency_ns:
             self.worst = answer
         return answer
-
-
-class Pool:
-    """Processes, or none: ``with Pool(jobs) as pool: pool.map(call, items)`` keeps the order."""
-
-    def __init__(self, jobs: int) -> None:
-        self._pool: ProcessPoolExecutor | None = None
-        if jobs > 1:
-            # Not forked: simulated threads do not survive that.
-            context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(jobs, mp_context=context)
-
-    def map(self, call: Callable[[Search], Found], items: list[Search]) -> Iterator[Found]:
-        """Yield what *call* returns for each item, in their order."""
-        return map(call, items) if self._pool is None else self._pool.map(call, items)
-
-    def __enter__(self) -> Pool:
-        return self
-
-    def __exit__(self, kind: object, error: object, traceback: object) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(wait=error is None, cancel_futures=error is not None)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import platform
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypeAlias
@@ -24,6 +22,7 @@ from scenarios.soak.bench import SoakBench
 from scenarios.soak.harness import Harness
 from scenarios.soak.plan import Plan
 from scenarios.soak.record import Record
+from scenarios.workers import Workers
 from sim.firmware import revision
 from sim.options import Options
 
@@ -197,19 +196,8 @@ def run_tasks(tasks: Sequence[Task], processes: int) -> Iterator[Outcome]:
         tasks: what is to be done.
         processes: how many at a time.
     """
-    if processes == 1:
-        yield from map(work, tasks)
-        return
-    # Not forked: simulated threads do not survive that.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=context) as pool:
-        futures = [pool.submit(work, task) for task in tasks]
-        try:
-            for future in futures:
-                yield future.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    with Workers(processes) as workers:
+        yield from workers.map(work, tasks)
 
 
 def collect(

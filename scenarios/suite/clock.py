@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from hw.errors import StalledError
+from hw.errors import DeviceError, StalledError
 from hw.protocol import CLOCK_PLL_A_UNLOCKED, Request
 from scenarios.errors import Trouble
 from scenarios.station import Station
@@ -50,8 +50,10 @@ def pll_preflight(station: Station) -> str:
     """STARTFX3 with the clock off starts nothing."""
     station.device.start_adc(0)
     station.sleep_ms(200)
-    refusal = _start_is_refused(station)
-    failure_of(lambda: station.device.start_adc(REST_RATE_HZ))
+    try:
+        refusal = _start_is_refused(station)
+    finally:
+        failure_of(lambda: station.device.start_adc(REST_RATE_HZ))
     if not refusal:
         raise Trouble("data without a clock")
     return refusal
@@ -61,10 +63,13 @@ def clk0_chip_query(station: Station) -> str:
     """The clock turned off behind the firmware's back, by I2C, is seen by STARTFX3 as well."""
     station.device.i2c_write(CLOCK_ADDRESS, CLK0_CONTROL_REGISTER, bytes([CLK0_POWER_DOWN]))
     station.sleep_ms(50)
-    refusal = _start_is_refused(station)
-    if not refusal:
+    try:
+        refusal = _start_is_refused(station)
+        if not refusal:
+            raise Trouble("data without a clock")
+    except (DeviceError, Trouble):
         failure_of(lambda: station.device.start_adc(REST_RATE_HZ))
-        raise Trouble("data without a clock")
+        raise
     station.device.start_adc(REST_RATE_HZ)
     station.sleep_ms(50)
     received = station.enough(primed_start_with_retry(station))

@@ -22,6 +22,7 @@ from hw.protocol import (
     TYPE_VENDOR,
     StandardRequest,
 )
+from hw.trace.transfers import GONE, TAKEN_BACK
 from sim.chip.usb import DONE, Setup, TransferStatus
 from sim.host.controller import UsbDevice
 from sim.host.descriptors import configuration
@@ -248,11 +249,17 @@ class WorldBackend(Listing):
         world = self.fx3loop_world
         if world.endpoint_trouble is not None:
             world.endpoint_trouble.before_read(bulk)
+        monitor = dev_handle.device.monitor
         if bulk.health == FAILING:
+            if monitor is not None:
+                monitor.failed_read(dev_handle.device, length)
             world.sleep(world.options.control_status_ns)
             raise Failure.IO.error()
         if bulk.health == SILENT:
+            number = monitor.begin_read(dev_handle.device, length) if monitor is not None else 0
             world.wait(self.host.changed, None if limit_ns == FOREVER_NS else limit_ns)
+            if monitor is not None:
+                monitor.end_read(number, TAKEN_BACK if dev_handle.device.present else GONE)
             present(dev_handle)
             raise Failure.TIMEOUT.error()
         transfer = bulk.submit(length)

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import tomllib
 from dataclasses import FrozenInstanceError, fields, replace
+from pathlib import Path
 
 import pytest
 
@@ -505,6 +506,10 @@ def test_unreadable_files(tmp_path):
     assert str(caught.value) == (
         f"{bad}: readable-file: the file is not UTF-8 text: byte 2; for example ep0_limit_ms = 2000"
     )
+    endless = Path("/dev/zero")
+    if endless.exists():
+        with pytest.raises(PolicyError, match="longer than 1048576 bytes"):
+            Policy.load(endless)
     text = tmp_path / "umlaut.toml"
     text.write_bytes("# ä\nname = 'p'\n".encode())
     assert Policy.load(text).name == "p"

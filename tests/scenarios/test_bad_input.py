@@ -484,11 +484,11 @@ def test_an_interrupt_leaves_the_device_stopped(plugged, monkeypatch):
     """Ctrl-C while it streams: exit 130."""
     world = plugged()
 
-    def interrupted(station, *_):
-        station.sleep_ms(10)
+    def interrupted(session, *_):
+        session.place.runtime.sleep_ms(10)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("scenarios.cli.device_lines._sleep", interrupted)
+    monkeypatch.setattr("scenarios.cli.device_lines._pause", interrupted)
     done = fx3loop("device", "adc 64000000, start, sleep 5000", *LEAVE)
     # The line of the terminal that shows ^C is ended first.
     assert (done.exit_code, done.stderr) == (130, "\nfx3loop: interrupted\n")

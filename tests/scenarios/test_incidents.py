@@ -115,7 +115,7 @@ def test_a_steady_stream_is_left_alone(policy, position):
 
 @pytest.mark.parametrize("policy", ["level-1-4-5", "reference"])
 def test_an_uncapped_level_1_restarts_a_paused_stream_for_ever(policy):
-    """History F6: without the cap one recovery every 4 ticks, so the cap is what ends it."""
+    """F6: without the cap one recovery every 4 ticks, so the cap is what ends it."""
     uncapped = replace(Policy.preset(policy), name="uncapped", level_1_cap=0)
     row = run_episode(find("paused_reader"), policy=uncapped).row
     assert 24 <= len(row.remedies) <= 26

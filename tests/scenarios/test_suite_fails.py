@@ -495,6 +495,19 @@ def test_trap_33_the_strict_form_sees_what_the_original_lets_pass(ill):
     assert any(ill.strict in text for text in result.violations), result.violations
 
 
+@pytest.mark.parametrize("name", ["pll_preflight", "clk0_chip_query"])
+def test_a_failed_start_leaves_the_clock_on(name):
+    """Whatever STARTFX3 answers, the original ends with its STARTADC of 32 MHz."""
+    ill = Ill(name, "time-out of request", of(Request.STARTFX3, TIMES_OUT))
+    with stations(ill.firmware, ill.policy) as (station, world):
+        set_up_as_uploader(station, 64_000_000)
+        ill.lie(station)
+        played = played_on(station, world, find(name))
+        assert ill.failure in (played.failure or "")
+        station.sleep_ms(100)
+        assert round(world.board.samples.rate_hz or 0, -3) == 32_000_000
+
+
 def test_every_scenario_can_fail():
     """None is decoration."""
     assert {ill.name for ill in ILLS if ill.failure} == {item.name for item in suite()}

@@ -46,7 +46,7 @@ CLOCK_TABLE = {
 """AN619, Si5351.c: frequency, divider, registers 26 to 33 and 42 to 49."""
 
 PERIOD_NS = 5_156_250_000
-"""5000 ms as the hardware watchdog counts them (judgement.md)."""
+"""5000 ms as the hardware watchdog counts them (judgement)."""
 
 
 class Program:
@@ -130,7 +130,7 @@ def request(
 
 
 def word(world: BenchWorld, code: int, number: int = 0, limit_ms: int = 1_000) -> TransferStatus:
-    """W(req, v) of scenarios.md: four bytes, little-endian."""
+    """An OUT request as fx3_cmd.c sends it: four bytes, little-endian."""
     return request(world, code, data=number.to_bytes(4, "little"), limit_ms=limit_ms).status
 
 
@@ -142,13 +142,13 @@ def stats(world: BenchWorld) -> Stats:
 
 
 def set_cap(world: BenchWorld, cap: int) -> None:
-    """A(14, cap) of scenarios.md."""
+    """SETARGFX3 id 14, as fx3_cmd.c sends it."""
     transfer = request(world, Request.SETARGFX3, cap, index=Argument.WATCHDOG_CAP, data=b"\x00")
     assert transfer.status is DONE
 
 
 def alive(world: BenchWorld, limit_ms: int = 1_000) -> bool:
-    """T0 of scenarios.md with four bytes of answer."""
+    """TESTFX3 with four bytes of answer, as fx3_cmd.c asks."""
     device = world.host.device
     if device is None or not device.is_application:
         return False

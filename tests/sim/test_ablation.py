@@ -1,7 +1,4 @@
-"""Each level earns its place: without it some fault costs the host more.
-
-Facts: issue 2 section 5 (ablation); DESIGN.md section 3 (each status, its levels and its ceiling).
-"""
+"""Each level earns its place: without it some fault costs the host more."""
 
 from __future__ import annotations
 
@@ -154,7 +151,7 @@ def serve(case: Case, policy: Policy) -> tuple[int, list[int], list[str]]:
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_reference_without_a_level_is_worse(name):
-    """Issue 5: for each level a fault after which the host is served later without it."""
+    """For each level a fault after which the host is served later without it."""
     case = CASES[name]
     reference = Policy.preset("reference")
     taken, applied, causes = serve(case, reference)
@@ -196,7 +193,7 @@ def test_policies_see_more_from_preset_to_preset():
 
 
 def test_no_policy_never_recovers():
-    """Issue 5: ``none`` never recovers; nothing resets a device behind a policy's back."""
+    """``none`` never recovers; nothing resets a device behind a policy's back."""
     for case in CASES.values():
         taken, applied, causes = serve(case, Policy.preset("none"))
         assert (applied, causes) == ([], [])

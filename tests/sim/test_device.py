@@ -1,7 +1,7 @@
 """The device as its host sees it: boot, requests, counters, clock, streams, resets.
 
-Facts: scenarios C2 to C9 and D (the D numbers stand in the tests' names); fx3.md 3, 5 to 7;
-history F1, F4, F6, F20; judgement.md.
+Facts: ``USBHandler.c``, ``RunApplication.c``, S131; incidents F1, F4, F6, F20; judgement.
+The traps' numbers stand in the tests' names.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def test_a_device_is_booted_by_a_real_upload(firmware):
 
 
 def test_the_image_decides_what_runs_not_the_world():
-    """Issue 4: the boot ROM runs what it was given."""
+    """The boot ROM runs what it was given."""
     with BenchWorld("original", "none") as world, BenchWorld("fw-2.3") as other:
         world.power_on()
         wait_for(world, BOOT_PRODUCT_ID)
@@ -149,7 +149,7 @@ def test_the_image_decides_what_runs_not_the_world():
     ],
 )
 def test_code_that_is_no_firmware_stays_silent_until_the_power_goes(section):
-    """fx3.md 7: the ROM does not check the entry address; what runs there is not known here."""
+    """AN76405: the ROM does not check the entry address; what runs there is not known here."""
     with BenchWorld() as world:
         world.power_on()
         device = wait_for(world, BOOT_PRODUCT_ID)
@@ -165,7 +165,7 @@ def test_code_that_is_no_firmware_stays_silent_until_the_power_goes(section):
 
 
 def test_the_boot_rom_serves_ram_access_alone():
-    """fx3.md 7: only 0xA0, at most 4096 bytes, inside the RAM; all else stalls, nothing hangs."""
+    """AN76405: only 0xA0, at most 4096 bytes, inside the RAM; all else stalls, nothing hangs."""
     with BenchWorld() as world:
         world.power_on()
         wait_for(world, BOOT_PRODUCT_ID)
@@ -201,7 +201,7 @@ RESETS = {
 
 @pytest.mark.parametrize("how", RESETS)
 def test_d13_d26_every_reset_ends_in_the_boot_rom_with_empty_ram(how):
-    """Scenarios D13 and D26: firmware lost, old handles dead, boot count 1 again."""
+    """Trap 13 and D26: firmware lost, old handles dead, boot count 1 again."""
     reset, cause, limit_ms = RESETS[how]
     with booted(*SHIPPED) as world:
         old = usb_device(world, APPLICATION_PRODUCT_ID)
@@ -242,7 +242,7 @@ def test_resetfx3_is_acknowledged_then_takes_100_ms(shipped):
 
 
 def test_a_transfer_in_flight_ends_when_the_device_goes(shipped):
-    """Scenarios D26: what is pending at a reset answers NO_DEVICE at once."""
+    """Trap 26: what is pending at a reset answers NO_DEVICE at once."""
     device = driver(shipped)
     begun_ns = shipped.now_ns
     shipped.alarm(begun_ns + 300 * MS, lambda: shipped.chip.reset("device_reset"))
@@ -267,7 +267,7 @@ def test_testfx3_answers_board_version_and_counter(firmware, version):
 
 
 def test_d20_the_request_counter_counts_few_requests_and_wraps(shipped):
-    """Scenarios D20: +1 for TESTFX3 and a valid SETARGFX3; nothing else moves it; 8 bits."""
+    """Trap 20: +1 for TESTFX3 and a valid SETARGFX3; nothing else moves it; 8 bits."""
 
     def count() -> int:
         return request(shipped, Request.TESTFX3, length=4, into=True).reply[3]
@@ -292,7 +292,7 @@ def test_d20_the_request_counter_counts_few_requests_and_wraps(shipped):
     ("firmware", "size"), [("original", 20), ("fw-2.2", 20), ("fw-2.3", 26), ("reference", 26)]
 )
 def test_getstats_has_the_length_of_its_firmware(firmware, size):
-    """Scenarios C4 and the revisions: 26 bytes, 20 before; a shorter wLength gives the prefix."""
+    """The revisions: 26 bytes, 20 before; a shorter wLength gives the prefix."""
     with booted(firmware, "none") as world:
         whole = request(world, Request.GETSTATS, length=64, into=True).reply
         assert len(whole) == size
@@ -301,14 +301,14 @@ def test_getstats_has_the_length_of_its_firmware(firmware, size):
 
 
 def test_getstats_takes_the_time_of_its_i2c_reads(shipped):
-    """judgement.md: 0.3 to 1.2 ms for three register reads."""
+    """judgement: 0.3 to 1.2 ms for three register reads."""
     begun_ns = shipped.now_ns
     stats(shipped)
     assert 300_000 <= shipped.now_ns - begun_ns <= 1_200_000
 
 
 def test_trap_01_what_is_refused_late_looks_like_success(shipped):
-    """Scenarios D1: STARTFX3 without a clock and an unknown SETARG index succeed at the host."""
+    """Trap 1: STARTFX3 without a clock and an unknown SETARG index succeed at the host."""
     before = stats(shipped)
     start(shipped)
     assert request(shipped, Request.SETARGFX3, 1, index=42, data=b"\0").status is DONE
@@ -318,7 +318,7 @@ def test_trap_01_what_is_refused_late_looks_like_success(shipped):
 
 
 def test_trap_01_what_is_refused_before_its_data_stalls(shipped):
-    """Scenarios D1 and C3: unknown codes and more than 64 bytes are real stalls; EP0 lives on."""
+    """Trap 1 and C3: unknown codes and more than 64 bytes are real stalls; EP0 lives on."""
     for code in (0xB0, 0xB4, 0xB5, 0xB7, 0xB8, 0xB9, 0xCC):
         assert request(shipped, code, data=bytes(4)).status is STALLED
     for code in (Request.STARTADC, Request.STARTFX3, Request.STOPFX3, Request.SETARGFX3):
@@ -330,7 +330,7 @@ def test_trap_01_what_is_refused_before_its_data_stalls(shipped):
 
 
 def test_the_reference_refuses_a_start_without_a_clock_in_time():
-    """History F20: with the preflight before the data stage the host gets a stall."""
+    """F20: with the preflight before the data stage the host gets a stall."""
     with booted("reference", "reference") as world:
         start(world, STALLED)
         clocked(world)
@@ -341,7 +341,7 @@ def test_the_reference_refuses_a_start_without_a_clock_in_time():
 
 @pytest.mark.parametrize("firmware", ["original", "fw-2.2"])
 def test_older_firmware_has_no_test_hooks(firmware):
-    """fx3.md and history section 2: HANGFX3 and HANGMAIN came with 2.3."""
+    """health.c: HANGFX3 and HANGMAIN came with 2.3."""
     with booted(firmware, "none") as world:
         assert request(world, Request.HANGFX3, 100).status is STALLED
         assert request(world, Request.HANGMAIN).status is STALLED
@@ -359,7 +359,7 @@ def test_hangfx3_acknowledges_after_its_time(shipped):
 
 
 def test_trap_22_arguments_are_cut_not_checked(shipped):
-    """Scenarios D22: wValue's low byte alone counts; the payload is ignored."""
+    """Trap 22: wValue's low byte alone counts; the payload is ignored."""
     clocked(shipped)
     request(
         shipped, Request.SETARGFX3, 0x7703, index=Argument.WATCHDOG_CAP, data=b"\xff\xff\xff\xff"
@@ -370,7 +370,7 @@ def test_trap_22_arguments_are_cut_not_checked(shipped):
 
 
 def test_trap_23_a_short_payload_leaves_old_bytes(shipped):
-    """Scenarios D23: one shared EP0 buffer; STARTADC always takes four bytes of it."""
+    """Trap 23: one shared EP0 buffer; STARTADC always takes four bytes of it."""
     clocked(shipped, 64 * MHZ)
     assert request(shipped, Request.STARTADC, data=b"\x00\x00").status is DONE
     pause(shipped, 10)
@@ -381,7 +381,7 @@ def test_trap_23_a_short_payload_leaves_old_bytes(shipped):
 
 
 def test_trap_25_counters_survive_start_and_stop_but_not_set_configuration(shipped):
-    """Scenarios D25 and C4: SET_CONFIGURATION zeroes all of them."""
+    """Trap 25 and C4: SET_CONFIGURATION zeroes all of them."""
     clocked(shipped)
     start(shipped)
     pause(shipped, 1_000)
@@ -402,7 +402,7 @@ def test_trap_25_counters_survive_start_and_stop_but_not_set_configuration(shipp
 
 
 def test_trap_25_getstats_counts_its_own_i2c_failures():
-    """Scenarios D25 and C4: failed reads count, and read as 00, FF and False."""
+    """Trap 25 and C4: failed reads count, and read as 00, FF and False."""
     fault = Fault.parse("error:call=i2c_receive_bytes,during=GETSTATS,times=3")
     with booted(*SHIPPED, faults=[fault]) as world:
         reply = stats(world)
@@ -412,7 +412,7 @@ def test_trap_25_getstats_counts_its_own_i2c_failures():
 
 
 def test_clear_halt_is_acknowledged(shipped):
-    """Scenarios C1 and fx3.md 4.1: CLEAR_FEATURE(ENDPOINT_HALT) succeeds, and streams go on."""
+    """S131: CLEAR_FEATURE(ENDPOINT_HALT) succeeds, and streams go on."""
     device = driver(shipped)
     device.clear_halt()
     device.start_adc(64 * MHZ)
@@ -423,7 +423,7 @@ def test_clear_halt_is_acknowledged(shipped):
 
 
 def test_clear_halt_that_is_never_acknowledged_times_out():
-    """fx3.md 4.1: by the SDK's source the status stage never comes; the board option shows it."""
+    """S131: by the SDK's source the status stage never comes; the board option shows it."""
     with booted(*SHIPPED, options=Options(clear_halt_acked=False)) as world:
         device = driver(world)
         begun_ns = world.now_ns
@@ -435,7 +435,7 @@ def test_clear_halt_that_is_never_acknowledged_times_out():
 
 @pytest.mark.parametrize(("policy", "resets"), [("level-1", 0), ("level-1-4-5", 1)])
 def test_d31_a_host_that_vanishes_in_a_data_phase(policy, resets):
-    """Scenarios D31: the library waits 5 s for the data; the EP0 watchdog resets after 2 s."""
+    """Trap 31: the library waits 5 s for the data; the EP0 watchdog resets after 2 s."""
     fault = Fault.parse("host_gone:during=STARTADC")
     with booted("fw-2.3", policy, faults=[fault]) as world:
         begun_ns = world.now_ns
@@ -461,7 +461,7 @@ def synthesised(registers: bytes) -> Fraction:
 
 @pytest.mark.parametrize("frequency_hz", [rate for rate in CLOCK_TABLE if rate < 450 * MHZ])
 def test_samples_come_at_the_rate_that_the_registers_make(shipped, frequency_hz):
-    """fx3.md 2.7: one buffer for 8192 edges of CLK0; the rate follows from the registers."""
+    """SDDC_GPIF.h: one buffer for 8192 edges of CLK0; the rate follows from the registers."""
     divider, pll, multisynth = CLOCK_TABLE[frequency_hz]
     registers = bytes.fromhex(multisynth)
     ratio = synthesised(registers)
@@ -492,7 +492,7 @@ def test_without_a_usable_clock_nothing_streams(shipped, frequency_hz):
 
 
 def test_trap_03_startadc_0_leaves_the_pll_locked(shipped):
-    """Scenarios D3: only bit 7 of register 16 keeps STARTFX3 from starting."""
+    """Trap 3: only bit 7 of register 16 keeps STARTFX3 from starting."""
     clocked(shipped, 32 * MHZ)
     assert word(shipped, Request.STARTADC, 0) is DONE
     reply = stats(shipped)
@@ -516,7 +516,7 @@ def test_the_pll_is_unlocked_before_its_first_programming(shipped):
 
 
 def test_d09_the_next_request_queues_behind_the_pll_polling():
-    """Scenarios D9: STARTADC returns at once, the next request waits up to 100 ms for the lock."""
+    """Trap 9: STARTADC returns at once, the next request waits up to 100 ms for the lock."""
     for lock_ms, low_ms, high_ms in ((2, 2, 5), (50, 50, 61), (1_000, 100, 125)):
         with booted(*SHIPPED, options=Options(pll_lock_ms=lock_ms)) as world:
             begun_ns = world.now_ns
@@ -539,7 +539,7 @@ def test_the_state_before_and_after_the_first_clock(shipped):
 
 
 def test_trap_02_startadc_on_an_idle_device_disables_the_block(shipped):
-    """Scenarios D2: 1 goes to 255, 0 does not count as running; STOP keeps 255 and keeps 1."""
+    """Trap 2: 1 goes to 255, 0 does not count as running; STOP keeps 255 and keeps 1."""
     clocked(shipped)
     assert stats(shipped).gpif_state == GpifState.IDLE
     stop(shipped)
@@ -554,7 +554,7 @@ def test_trap_02_startadc_on_an_idle_device_disables_the_block(shipped):
 
 
 def test_trap_04_startadc_in_mid_stream_kills_the_stream_and_keeps_its_count(shipped):
-    """Scenarios D4: stale DMA count, state 255, and the watchdog does not look at it."""
+    """Trap 4: stale DMA count, state 255, and the watchdog does not look at it."""
     drain = streaming(shipped, 32 * MHZ)
     pause(shipped, 500)
     clocked(shipped, 64 * MHZ)
@@ -580,7 +580,7 @@ def unread(world, seconds: int) -> None:
 
 
 def test_trap_05_eight_buffers_then_state_9(shipped):
-    """Scenarios D5, judgement.md: stuck at count 8 in state 9 after a start that nobody reads."""
+    """Trap 5, judgement: stuck at count 8 in state 9 after a start that nobody reads."""
     set_cap(shipped, 1)
     clocked(shipped)
     start(shipped)
@@ -591,7 +591,7 @@ def test_trap_05_eight_buffers_then_state_9(shipped):
 
 @pytest.mark.parametrize(("rate_hz", "fill_ns"), [(64 * MHZ, 1_024_000), (32 * MHZ, 2_048_000)])
 def test_trap_28_the_ring_is_full_after_a_millisecond(shipped, rate_hz, fill_ns):
-    """Scenarios D28, fx3.md 2.7: 8192*8/rate from the trigger to the last buffer."""
+    """Trap 28, SDDC_GPIF.h: 8192*8/rate from the trigger to the last buffer."""
     clocked(shipped, rate_hz)
     pause(shipped, 10)
     begun_ns = shipped.now_ns
@@ -626,7 +626,7 @@ def test_trap_28_a_late_read_still_gets_its_data():
 
 
 def test_unread_stream_is_recovered_five_times_then_left_alone(shipped):
-    """History F6, judgement.md: every 400 to 403 ms, capped at five, then stuck at 8 in state 9."""
+    """F6, judgement: every 400 to 403 ms, capped at five, then stuck at 8 in state 9."""
     clocked(shipped)
     begun_ns = shipped.now_ns
     start(shipped)
@@ -641,7 +641,7 @@ def test_unread_stream_is_recovered_five_times_then_left_alone(shipped):
 
 @pytest.mark.parametrize("phase_ms", range(0, 100, 7))
 def test_d11_without_a_cap_twelve_or_thirteen_recoveries_in_five_seconds(shipped, phase_ms):
-    """judgement.md: cap 0 is unlimited; published +13 needs a tick that runs fast."""
+    """judgement: cap 0 is unlimited; published +13 needs a tick that runs fast."""
     set_cap(shipped, 0)
     clocked(shipped)
     start(shipped)
@@ -652,7 +652,7 @@ def test_d11_without_a_cap_twelve_or_thirteen_recoveries_in_five_seconds(shipped
 
 
 def test_published_thirteen_recoveries_in_five_seconds_need_a_fast_tick():
-    """judgement.md: at a tick that runs 4 % fast there are 13 in every window of 5 s."""
+    """judgement: at a tick that runs 4 % fast there are 13 in every window of 5 s."""
     seen = set()
     with booted(*SHIPPED, options=Options(tick_ppm=-40_000)) as world:
         set_cap(world, 0)
@@ -667,7 +667,7 @@ def test_published_thirteen_recoveries_in_five_seconds_need_a_fast_tick():
 
 
 def test_d11_resumed_data_does_not_give_recoveries_back(shipped):
-    """Scenarios D11: START and STOP alone clear the used count; a new cap counts at once."""
+    """Trap 11: START and STOP alone clear the used count; a new cap counts at once."""
     set_cap(shipped, 2)
     clocked(shipped)
     start(shipped)
@@ -688,7 +688,7 @@ def test_d11_resumed_data_does_not_give_recoveries_back(shipped):
 
 
 def test_d10_at_the_cap_nothing_is_torn_down(shipped):
-    """Scenarios D10: the machine keeps waiting, and a host that reads resumes the old stream."""
+    """Trap 10: the machine keeps waiting, and a host that reads resumes the old stream."""
     set_cap(shipped, 1)
     unread(shipped, 5)
     stuck = stats(shipped)
@@ -703,7 +703,7 @@ def test_d10_at_the_cap_nothing_is_torn_down(shipped):
 
 
 def test_trap_06_without_a_clock_the_machine_freezes_in_a_read_state():
-    """Scenarios D6, history F4: a frozen read state is invisible to the stream watchdog."""
+    """Trap 6, F4: a frozen read state is invisible to the stream watchdog."""
     fault = Fault.parse("clock_loss:at_ms=2000")
     with booted(*SHIPPED, faults=[fault]) as world:
         streaming(world)
@@ -718,7 +718,7 @@ def test_trap_06_without_a_clock_the_machine_freezes_in_a_read_state():
 
 
 def test_trap_07_a_failed_preflight_leaves_the_running_stream_alone(shipped):
-    """Scenarios D7: no stop, no counter reset; when the clock is back the old stream goes on."""
+    """Trap 7: no stop, no counter reset; when the clock is back the old stream goes on."""
     drain = streaming(shipped)
     pause(shipped, 1_000)
     shipped.board.clock.write(16, b"\x80")
@@ -736,7 +736,7 @@ def test_trap_07_a_failed_preflight_leaves_the_running_stream_alone(shipped):
 
 
 def test_d08_stop_zeroes_the_count_and_ends_no_host_read(shipped):
-    """Scenarios D8: read the count before STOP; a queued read is filled by the next START."""
+    """Trap 8: read the count before STOP; a queued read is filled by the next START."""
     streaming(shipped)
     pause(shipped, 100)
     assert stats(shipped).dma_count > 700
@@ -767,7 +767,7 @@ def test_stop_discards_what_is_not_yet_on_the_wire(shipped):
 @pytest.mark.parametrize("firmware", ["fw-2.2", "fw-2.3", "reference"])
 @pytest.mark.parametrize("unread_ms", [0, 1, 30, 200])
 def test_the_16_edge_table_always_stops_in_idle(firmware, unread_ms):
-    """fx3.md 2.3: with a live clock IDLE is reached in 3 clocks, from every state."""
+    """SDDC_GPIF.h: with a live clock IDLE is reached in 3 clocks, from every state."""
     with booted(firmware, "level-1") as world:
         clocked(world)
         for phase in range(5):
@@ -794,7 +794,7 @@ def test_double_start_and_double_stop(shipped):
 
 
 def test_d27_hangmain_leaves_ep0_alive_until_the_watchdog(shipped):
-    """Scenarios D27: 5.06 to 8.16 s of answers, then the boot ROM; the stream watchdog is dead."""
+    """Trap 27: 5.06 to 8.16 s of answers, then the boot ROM; the stream watchdog is dead."""
     assert request(shipped, Request.HANGMAIN).status is DONE
     begun_ns = shipped.now_ns
     clocked(shipped)
@@ -833,7 +833,7 @@ def test_a_primed_read_gets_the_first_buffer(shipped):
 
 
 def test_a_read_that_times_out_with_some_data_returns_it(shipped):
-    """kernel.md 4.9: the partial count counts; only nothing at all is an error."""
+    """The partial count counts; only nothing at all is an error."""
     device = driver(shipped)
     device.start_adc(1 * MHZ)
     device.start()
@@ -893,7 +893,7 @@ def test_reads_of_a_running_stream_are_gapless():
 
 
 def test_a_steady_reader_gets_every_byte():
-    """judgement.md: 32 MS/s are 61.04 MiB/s; nothing is lost and nothing recovered."""
+    """judgement: 32 MS/s are 61.04 MiB/s; nothing is lost and nothing recovered."""
     with booted(*SHIPPED) as world:
         drain = streaming(world, 32 * MHZ)
         pause(world, 1_000)
@@ -911,7 +911,7 @@ def test_a_steady_reader_gets_every_byte():
 @pytest.mark.parametrize("hangs", [True, False])
 @pytest.mark.parametrize("phase_us", range(0, 3_000, 173))
 def test_f1_stop_and_start_wedge_the_original_firmware(hangs, phase_us):
-    """History F1: a cycle with a late read dies at the 2nd or 3rd time in every phase.
+    """F1: a cycle with a late read dies at the 2nd or 3rd time in every phase.
 
     The ring has filled before the read comes. Whether EP0 dies with the stream rests on the board
     option: without the endless socket loop requests are answered.
@@ -952,7 +952,7 @@ def test_status_names():
 
 
 def test_a_stale_driver_says_that_its_device_is_gone(shipped):
-    """History F28: a handle from before a reset answers NO_DEVICE, and reacquiring mends that."""
+    """F28: a handle from before a reset answers NO_DEVICE, and reacquiring mends that."""
     device = driver(shipped)
     device.reset()
     pause(shipped, 2_000)

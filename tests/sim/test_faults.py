@@ -1,6 +1,6 @@
 """The catalogue of faults: every kind happens, does what it says, and can be written down.
 
-Facts: issue 2 sections 3 and 7 (faults, bad input); fx3.md 1.5, 3.5, 4.1; history F1 to F26.
+Facts: the ThreadX guide, S131, incidents F1 to F26.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def beats(world: BenchWorld, duration_ms: int = 1_000) -> int:
 
 
 def test_hang_blocked_stops_its_thread_alone():
-    """fx3.md 1.5: a blocked USB thread leaves the main loop running, EP0 dead for good."""
+    """ThreadX guide: a blocked USB thread leaves the main loop running, EP0 dead for good."""
     with faulty("hang:call=usb_flush_ep,thread=usb,during=STOPFX3") as world:
         streaming(world)
         assert word(world, Request.STOPFX3) is DONE
@@ -82,7 +82,7 @@ def test_hang_blocked_stops_its_thread_alone():
 
 
 def test_hang_spinning_starves_the_main_thread():
-    """fx3.md 1.5: a spin at priority 4 stops the main loop at 8."""
+    """ThreadX guide: a spin at priority 4 stops the main loop at 8."""
     with faulty("hang:call=usb_flush_ep,thread=usb,during=STOPFX3,manner=spinning") as world:
         streaming(world)
         assert word(world, Request.STOPFX3) is DONE
@@ -134,7 +134,7 @@ def test_error_answers_its_code_and_does_nothing():
     ("manner", "for_ms"), [("blocked", 0), ("spinning", 0), ("blocked", 2_000)]
 )
 def test_main_hang_stops_the_main_loop_alone(manner, for_ms):
-    """fx3.md 1.5: EP0 still answers; with a time the loop goes on afterwards."""
+    """ThreadX guide: EP0 still answers; with a time the loop goes on afterwards."""
     with faulty(f"main_hang:at_ms=1000,manner={manner},for_ms={for_ms}") as world:
         world.run_until(1_000 * MS)
         assert beats(world) <= 1
@@ -145,7 +145,7 @@ def test_main_hang_stops_the_main_loop_alone(manner, for_ms):
 
 
 def test_timer_death_ends_every_wait_with_a_time():
-    """fx3.md 1.3: sleeps and time-outs are the timer thread's; interrupts go on."""
+    """ThreadX guide: sleeps and time-outs are the timer thread's; interrupts go on."""
     with faulty("timer_death:at_ms=1000", policy="level-1-4-5") as world:
         world.run_until(1_000 * MS)
         assert beats(world) == 0
@@ -156,7 +156,7 @@ def test_timer_death_ends_every_wait_with_a_time():
 
 
 def test_a_blocked_timer_thread_is_a_dead_one():
-    """fx3.md 1.3: time-outs are handed out by that thread, so while it hangs none expires."""
+    """ThreadX guide: time-outs are handed out by that thread, so while it hangs none expires."""
     text = "hang:call=sys_watch_dog_clear,thread=timer,at_ms=2000"
     with faulty(text, policy="level-1-4-5") as world:
         world.run_until(3_001 * MS)
@@ -168,7 +168,7 @@ def test_a_blocked_timer_thread_is_a_dead_one():
 
 
 def test_host_paused_fills_the_ring():
-    """judgement.md: a paused reader; with a time it reads on and nothing is lost for good."""
+    """judgement: a paused reader; with a time it reads on and nothing is lost for good."""
     with faulty("host_paused:at_ms=2000,for_ms=3000") as world:
         drain = streaming(world)
         world.run_until(1_999 * MS)
@@ -184,7 +184,7 @@ def test_host_paused_fills_the_ring():
 
 
 def test_host_gone_sends_a_setup_and_no_data():
-    """Scenarios D31: the handler is parked up to 5 s; the host's own call times out."""
+    """Trap 31: the handler is parked up to 5 s; the host's own call times out."""
     with faulty("host_gone:at_ms=1000,during=STOPFX3") as world:
         world.run_until(SECOND_NS)
         assert word(world, Request.STARTADC, 64_000_000) is DONE
@@ -197,7 +197,7 @@ def test_host_gone_sends_a_setup_and_no_data():
 
 @pytest.mark.parametrize(("seen", "status"), [("no", 0x01), ("yes", 0x21)])
 def test_clock_loss_freezes_the_machine_until_it_ends(seen, status):
-    """History F4: no edges, a frozen state; whether PLL A reports it is the fault's choice."""
+    """F4: no edges, a frozen state; whether PLL A reports it is the fault's choice."""
     with faulty(f"clock_loss:at_ms=2000,for_ms=1000,seen={seen}") as world:
         drain = streaming(world)
         world.run_until(2_500 * MS)
@@ -212,7 +212,7 @@ def test_clock_loss_freezes_the_machine_until_it_ends(seen, status):
 
 
 def test_cold_start_until_restart_is_mended_by_the_next_start():
-    """History F25: armed and clocked, the machine idle, the count stays 0."""
+    """F25: armed and clocked, the machine idle, the count stays 0."""
     with faulty("cold_start:until=restart") as world:
         clocked(world)
         assert word(world, Request.STARTFX3) is DONE
@@ -225,7 +225,7 @@ def test_cold_start_until_restart_is_mended_by_the_next_start():
 
 
 def test_cold_start_until_reset_survives_stop_and_start():
-    """History F25: it outlasts many STOP and START; only a reset mends it."""
+    """F25: it outlasts many STOP and START; only a reset mends it."""
     with faulty("cold_start:until=reset") as world:
         clocked(world)
         for _ in range(5):
@@ -243,7 +243,7 @@ def test_cold_start_until_reset_survives_stop_and_start():
 
 
 def test_ep0_desync_answers_with_the_previous_reply():
-    """History F26: replies are stale and data stages of OUT requests fail, until EP0 is stalled."""
+    """F26: replies are stale and data stages of OUT requests fail, until EP0 is stalled."""
     with faulty("ep0_desync:at_ms=2000") as world:
         world.run_until(1_999 * MS)
         good = request(world, Request.TESTFX3, length=4, into=True).reply
@@ -259,7 +259,7 @@ def test_ep0_desync_answers_with_the_previous_reply():
 
 
 def test_dma_error_stops_the_stream_without_a_word():
-    """fx3.md 3.3: the firmware asks for PROD_EVENT alone; the count freezes, the machine waits."""
+    """S131: the firmware asks for PROD_EVENT alone; the count freezes, the machine waits."""
     with faulty("dma_error:at_ms=2000") as world:
         drain = streaming(world)
         world.run_until(2_100 * MS)
@@ -435,7 +435,7 @@ def test_a_fault_during_one_request_spares_the_others():
 
 @pytest.mark.parametrize("lock", ["none", "usb", "channel"])
 def test_a_hang_holds_the_lock_it_says(lock):
-    """fx3.md 3.5: who needs that lock waits too; here the main thread inside level 1."""
+    """S131: who needs that lock waits too; here the main thread inside level 1."""
     text = f"hang:call=thread_sleep,thread=usb,during=HANGFX3,lock={lock}"
     with faulty(text, policy="level-1-4") as world:
         clocked(world)
@@ -504,7 +504,7 @@ def test_two_faults_of_a_kind_both_happen():
 
 
 def test_faults_that_never_happened_are_reported():
-    """Issue 7: an injected fault that did nothing is a broken test."""
+    """An injected fault that did nothing is a broken test."""
     texts = [
         "hang:call=pib_deinit,nth=5",
         "error:call=usb_stall,at_ms=100000",
@@ -556,7 +556,7 @@ STATUS_FREE = {
     "usb_register_event_callback",
     "usb_register_setup_callback",
 }
-"""fx3.md 8: these return nothing, a time or a speed, and so cannot answer an error."""
+"""cyu3*.h: these return nothing, a time or a speed, and so cannot answer an error."""
 
 
 def test_calls_without_a_status_cannot_be_made_to_fail():
@@ -702,7 +702,7 @@ BAD = [
 
 @pytest.mark.parametrize(("text", "named", "right"), BAD)
 def test_a_bad_fault_is_refused_in_one_line(text, named, right):
-    """Issue 7: one line that names what is wrong and the nearest right."""
+    """One line that names what is wrong and the nearest right."""
     with pytest.raises(FaultError) as caught:
         Fault.parse(text)
     message = str(caught.value)
@@ -713,7 +713,7 @@ def test_a_bad_fault_is_refused_in_one_line(text, named, right):
 
 
 def test_a_name_that_is_like_nothing_does_not_list_the_whole_sdk():
-    """Issue 7: the nearest right names, in a line that a person reads."""
+    """The nearest right names, in a line that a person reads."""
     with pytest.raises(FaultError) as caught:
         Fault.parse("hang:call=qqqq")
     assert len(str(caught.value)) < 300
@@ -735,7 +735,7 @@ def test_a_fault_made_in_code_is_checked_too():
 
 
 def test_what_the_shipped_firmware_sees_of_an_ep0_hang():
-    """History F16: blocked, level 4 after 2.0 to 2.1 s; spinning, only the hardware watchdog."""
+    """F16: blocked, level 4 after 2.0 to 2.1 s; spinning, only the hardware watchdog."""
     for manner, cause, low_ns, high_ns in (
         ("blocked", "device_reset", 1_999 * MS, 2_102 * MS),
         ("spinning", "watchdog", PERIOD_NS - 100 * MS, PERIOD_NS + 3_000 * MS),

@@ -1,7 +1,4 @@
-"""The kernel: integer time over SimPy, tasks as straight-line code, order, ends and errors.
-
-Facts: DESIGN.md section 5; facts/kernel.md sections 1, 4 and 5.
-"""
+"""The kernel: integer time over SimPy, tasks as straight-line code, order, ends and errors."""
 
 from __future__ import annotations
 
@@ -93,7 +90,7 @@ def test_time_does_not_go_back(world):
 
 
 def test_a_cancelled_alarm_does_not_run(world):
-    """kernel.md 5: cancelling drops the callback; it is harmless twice and after the call."""
+    """Cancelling drops the callback; it is harmless twice and after the call."""
     log: list[str] = []
     gone = world.alarm(10, lambda: log.append("gone"))
     done = world.alarm(11, lambda: log.append("done"))
@@ -224,7 +221,7 @@ def test_waits_end_alike_in_a_task_and_in_ordinary_code(steps):
 
 
 def test_time_outs_that_were_not_needed_do_not_pile_up(world):
-    """kernel.md 1: 20,000 cancelled 5 s time-outs leave some 45 heap entries, not 20,000."""
+    """20,000 cancelled 5 s time-outs leave some 45 heap entries, not 20,000."""
     sizes = []
 
     def program() -> None:
@@ -241,7 +238,7 @@ def test_time_outs_that_were_not_needed_do_not_pile_up(world):
 
 
 def test_ordinary_code_that_waits_for_nothing_is_told(world):
-    """kernel.md 4.7: an empty heap is an error for a wait without a limit."""
+    """An empty heap is an error for a wait without a limit."""
     world.run_until(3)
     with pytest.raises(NothingLeft, match="limit") as caught:
         world.wait(world.event())
@@ -297,7 +294,7 @@ def broken_driver() -> None:
 
 
 def test_an_exception_in_a_task_ends_the_run_with_name_time_and_traceback(world):
-    """Issue 3: an exception in a thread ends the run with its name, time and real traceback."""
+    """An exception in a thread ends the run with its name, time and real traceback."""
 
     def program() -> None:
         world.sleep(1_234)
@@ -314,7 +311,7 @@ def test_an_exception_in_a_task_ends_the_run_with_name_time_and_traceback(world)
 
 
 def test_a_failed_event_that_nobody_waits_for_ends_the_run_with_its_own_exception(world):
-    """kernel.md 4.6: SimPy copies the exception, which fails for odd constructors."""
+    """SimPy copies the exception, which fails for odd constructors."""
     event = world.event()
     error = OddError(5, 6)
     world.alarm(10, lambda: event.fail(error))
@@ -379,7 +376,7 @@ def sleeper(world, log, name="sleeper"):
 
 
 def test_a_host_task_kills_another_and_goes_on_at_the_same_instant(world):
-    """kernel.md 1 and 4.1: the killed one unwinds, the killer is resumed, no time passes."""
+    """The killed one unwinds, the killer is resumed, no time passes."""
     log: list = []
     victim = world.spawn("sleeper", lambda: sleeper(world, log))
 
@@ -418,7 +415,7 @@ def test_ordinary_code_and_callbacks_kill_too(world):
 
 
 def test_a_task_kills_itself(world):
-    """kernel.md 1: kill from itself ends it there; its end is an event like any other."""
+    """Kill from itself ends it there; its end is an event like any other."""
     log: list = []
 
     def program() -> None:
@@ -444,7 +441,7 @@ def test_a_task_that_was_never_started_is_killed_without_running(world):
 
 
 def test_a_finally_that_waits_again_is_cut(world):
-    """kernel.md 1: what unwinds may not block again, by sleep or by wait."""
+    """What unwinds may not block again, by sleep or by wait."""
     log: list = []
 
     def program() -> None:
@@ -470,7 +467,7 @@ def test_a_finally_that_waits_again_is_cut(world):
 
 @pytest.mark.parametrize("how", ["sleep", "wait"])
 def test_a_task_that_swallows_its_kill_is_reported(how):
-    """kernel.md 1: it is named, and it neither survives the kill nor hangs the process."""
+    """It is named, and it neither survives the kill nor hangs the process."""
     world = World()
     rounds = 0
 
@@ -530,7 +527,7 @@ def test_firmware_that_catches_everything_cannot_survive():
 
 
 def test_close_ends_tasks_in_every_state_and_leaks_none():
-    """kernel.md 4.2: gc does not find the frame of a suspended greenlet; close ends them all."""
+    """Gc does not find the frame of a suspended greenlet; close ends them all."""
     log: list = []
 
     def live_and_close() -> list[weakref.ref]:

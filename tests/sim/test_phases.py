@@ -1,6 +1,6 @@
 """When levels 4 and 5 answer, over every phase; and that a day of legal use triggers nothing.
 
-Facts: issue 2 section 5; judgement.md (P is 5156.25 ms, two axes); kernel.md 6 (zero points).
+Facts: ``health.c``; S131 and judgement (P is 5156.25 ms, two axes).
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def level_4_latencies(step_us: int, span_us: int = 100_000, **more) -> list[int]
     [("fw-2.3", "level-1-4", 0), ("fw-2.3", "level-1-4-5", 37), ("reference", "reference", 99)],
 )
 def test_level_4_answers_a_blocked_handler_at_every_phase(firmware, policy, offset_ms):
-    """Issue 5, kernel.md 6: (1999, 2100] ms from the entry, over a whole poll interval."""
+    """(1999, 2100] ms from the entry, over a whole poll interval."""
     options = Options(poll_offset_ms=offset_ms)
     taken = level_4_latencies(1_000, firmware=firmware, policy=policy, options=options)
     taken += level_4_latencies(130, 2_000, firmware=firmware, policy=policy, options=options)
@@ -84,7 +84,7 @@ def test_level_4_answers_a_blocked_handler_at_every_phase(firmware, policy, offs
 
 
 def test_level_4_reaches_both_ends_of_its_interval():
-    """judgement.md: an entry falls inside a tick, so 2000 ticks can be 1999.0 ms and a bit."""
+    """judgement: an entry falls inside a tick, so 2000 ticks can be 1999.0 ms and a bit."""
     taken = level_4_latencies(10, 3_000)
     assert 1_999 * MS < min(taken) < 1_999 * MS + 20_000
     taken = level_4_latencies(1_000)
@@ -93,7 +93,7 @@ def test_level_4_reaches_both_ends_of_its_interval():
 
 @pytest.mark.parametrize("ppm", [-TICK_PPM_MAX, TICK_PPM_MAX])
 def test_level_4_counts_ticks(ppm):
-    """fx3.md 1.2: the limit is ticks; with a tick that is off the true time is off as well."""
+    """cyu3os.h: the limit is ticks; with a tick that is off the true time is off as well."""
     taken = level_4_latencies(7_000, options=Options(tick_ppm=ppm))
     tick_ns = MS + ppm
     assert all(1_999 * tick_ns < each <= 2_100 * tick_ns for each in taken)
@@ -101,7 +101,7 @@ def test_level_4_counts_ticks(ppm):
 
 @pytest.mark.parametrize("entry_us", range(0, 100_000, 9_130))
 def test_level_4_never_answers_a_spinning_handler(entry_us):
-    """Issue 5, fx3.md 1.5: a spin at priority 4 starves the main loop; nothing but level 5 acts."""
+    """ThreadX guide: a spin at priority 4 starves the main loop; nothing but level 5 acts."""
     fault = Fault.parse("hang:call=thread_sleep,thread=usb,during=HANGFX3,manner=spinning")
     for policy, causes in (("level-1-4", []), ("level-1-4-5", ["watchdog"])):
         with booted("fw-2.3", policy, faults=[fault]) as world:
@@ -113,7 +113,7 @@ def test_level_4_never_answers_a_spinning_handler(entry_us):
 
 
 def test_level_4_is_not_sooner_for_handlers_that_end():
-    """History F17: time in one handler does not add up with time in the next."""
+    """F17: time in one handler does not add up with time in the next."""
     with booted("fw-2.3", "level-1-4-5") as world:
         for _ in range(10):
             assert request(world, Request.HANGFX3, 990).status is DONE
@@ -181,7 +181,7 @@ def pet_interval_ms(policy: str) -> int:
 
 @pytest.mark.parametrize("policy", ["level-1-4-5", "reference"])
 def test_level_5_answers_main_death_over_onset_and_offset(policy):
-    """Issue 5: (P - 100, P + C] ms after the death, [P, P + C] after the last beat, two axes."""
+    """(P - 100, P + C] ms after the death, [P, P + C] after the last beat, two axes."""
     pet_ms = pet_interval_ms(policy)
     deaths = [
         main_death((BASE_MS + onset_ms) * MS + 500_000, offset_ms, policy)
@@ -210,7 +210,7 @@ def test_level_5_reaches_each_end_to_within_a_millisecond(policy):
 
 
 def test_level_5_on_one_axis_alone_stays_inside():
-    """judgement.md: offset 99 gives about 5058 to 8057 ms, offset 0 about 5157 to 8156."""
+    """judgement: offset 99 gives about 5058 to 8057 ms, offset 0 about 5157 to 8156."""
     for offset_ms, low_ms, high_ms in ((99, 5_057, 8_058), (0, 5_156, 8_157)):
         onsets_ns = [onset_ms * MS + 1 for onset_ms in range(0, 3_000, 20)]
         onsets_ns += [100_001, 99 * MS - 1, 100 * MS - 1, 99 * MS + 1]
@@ -221,7 +221,7 @@ def test_level_5_on_one_axis_alone_stays_inside():
 
 @pytest.mark.parametrize("ppm", [-30_000, -500, 500, 30_000])
 def test_level_5_with_a_watchdog_clock_that_is_off(ppm):
-    """judgement.md: P with a clock tolerance as a board option; the pets keep to the OS tick."""
+    """judgement: P with a clock tolerance as a board option; the pets keep to the OS tick."""
     period_ns = PERIOD_NS * 1_000_000 // (1_000_000 + ppm)
     deaths = [
         main_death(BASE_MS * MS + at_ns, offset_ms, watchdog_clock_ppm=ppm)
@@ -234,7 +234,7 @@ def test_level_5_with_a_watchdog_clock_that_is_off(ppm):
 
 @pytest.mark.parametrize("ppm", [-TICK_PPM_MAX, TICK_PPM_MAX])
 def test_level_5_with_a_tick_that_is_off(ppm):
-    """fx3.md 1.2: poll and pet stretch with the tick, the watchdog's own clock does not."""
+    """cyu3os.h: poll and pet stretch with the tick, the watchdog's own clock does not."""
     deaths = [
         main_death((BASE_MS + onset_ms) * MS, offset_ms, tick_ppm=ppm)
         for offset_ms in (0, 50, 99)
@@ -246,7 +246,7 @@ def test_level_5_with_a_tick_that_is_off(ppm):
 @pytest.mark.heavy
 @pytest.mark.parametrize("policy", ["level-1-4-5", "reference"])
 def test_level_5_over_every_onset_and_every_offset(policy):
-    """Issue 5, exhaustive: each ms of onset at the offsets that matter, each offset coarsely."""
+    """Each ms of onset at the offsets that matter, each offset coarsely."""
     pet_ms = pet_interval_ms(policy)
     deaths = [
         main_death((BASE_MS + onset_ms) * MS, offset_ms, policy)
@@ -267,7 +267,7 @@ def test_level_5_over_every_onset_and_every_offset(policy):
 
 @pytest.mark.heavy
 def test_level_4_at_every_microsecond_phase():
-    """Issue 5, exhaustive: each 50 us of a poll interval."""
+    """Each 50 us of a poll interval."""
     taken = level_4_latencies(50)
     assert 1_999 * MS < min(taken) <= 1_999 * MS + 50_000
     assert 2_099 * MS <= max(taken) <= 2_100 * MS
@@ -357,7 +357,7 @@ def assert_untouched(world: BenchWorld) -> None:
 
 
 def test_a_quarter_of_a_day_of_legal_use_triggers_no_remedy():
-    """Issue 5: a draining host, STARTADC in mid-stream, stalls of 2 s, under the reference.
+    """A draining host, STARTADC in mid-stream, stalls of 2 s, under the reference.
 
     The whole day, under each preset, is among the heavy tests below.
     """
@@ -366,7 +366,7 @@ def test_a_quarter_of_a_day_of_legal_use_triggers_no_remedy():
 
 @pytest.mark.parametrize("policy", PRESETS)
 def test_hours_of_legal_use_trigger_no_remedy_under_any_preset(policy):
-    """Issue 5, for each preset, with I2C at 300 us a register (history 4) and a slow PLL."""
+    """For each preset, with I2C at 300 us a register, as seen on hardware, and a slow PLL."""
     slow = {"i2c_byte_ns": 75_000, "pll_lock_ms": 90}
     assert_untouched(legal_day(policy, 1, **slow))
 
@@ -375,7 +375,7 @@ def test_hours_of_legal_use_trigger_no_remedy_under_any_preset(policy):
 @pytest.mark.parametrize("policy", PRESETS)
 @pytest.mark.parametrize("firmware", ["fw-2.2", "fw-2.3", "reference"])
 def test_a_day_of_legal_use_under_any_preset_and_firmware(policy, firmware):
-    """Issue 5, the whole day for each."""
+    """The whole day for each."""
     slow = {"i2c_byte_ns": 75_000}
     assert_untouched(legal_day(policy, 24, firmware, **slow))
 
@@ -383,7 +383,7 @@ def test_a_day_of_legal_use_under_any_preset_and_firmware(policy, firmware):
 @pytest.mark.parametrize("policy", PRESETS)
 @pytest.mark.parametrize("firmware", ["original", "fw-2.2", "fw-2.3", "reference"])
 def test_each_handler_at_its_longest_triggers_nothing(firmware, policy):
-    """Issue 5: STARTADC polls a PLL that never locks, or sleeps 1000 ms; SET_CONFIGURATION."""
+    """STARTADC polls a PLL that never locks, or sleeps 1000 ms; SET_CONFIGURATION."""
     options = Options(i2c_byte_ns=75_000, pll_lock_ms=5_000)
     with booted(firmware, policy, options=options) as world:
         device = world.host.device
@@ -413,7 +413,7 @@ def delivered(world: BenchWorld) -> int:
 @pytest.mark.parametrize("rate_mhz", [1, 16, 64, 128])
 @pytest.mark.parametrize("policy", PRESETS)
 def test_a_paused_reader_costs_level_1_within_its_cap_and_nothing_more(policy, rate_mhz):
-    """judgement.md: it looks like a wedge to the device; nothing above level 1 may follow."""
+    """judgement: it looks like a wedge to the device; nothing above level 1 may follow."""
     cap = 0 if policy == "none" else 5
     with booted("reference", policy) as world:
         drain = streaming(world, rate_mhz * MHZ)
@@ -434,7 +434,7 @@ def test_a_paused_reader_costs_level_1_within_its_cap_and_nothing_more(policy, r
 
 @pytest.mark.parametrize("policy", PRESETS)
 def test_ctrl_c_at_any_phase_does_not_cost_the_firmware(policy):
-    """judgement.md: the reader leaves, comes back after a time, leaves again, in many phases."""
+    """judgement: the reader leaves, comes back after a time, leaves again, in many phases."""
     with booted("reference", policy) as world:
         drain = streaming(world)
         for number in range(12):

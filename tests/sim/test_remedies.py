@@ -1,6 +1,6 @@
 """What each level means inside the firmware, and that nothing else makes recovery calls.
 
-Facts: DESIGN.md section 3; fx3.md 2.6 (the reload defect), 3.5; history F6, F26.
+Facts: S131 (the reload defect); incidents F6, F26.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ def test_level_1_lets_a_reading_host_go_on(world):
 
 @pytest.mark.parametrize("firmware", ["fw-2.3", "reference"])
 def test_level_1_after_a_forced_stop(firmware):
-    """fx3.md 2.6: without a reload SMStart answers 0x44 and the machine stays dead, state 255.
+    """S131: without a reload SMStart answers 0x44 and the machine stays dead, state 255.
 
     The clock does not reach the chip though its registers look well, so IDLE is never reached and
     the stop has to be forced. The shipped firmware does not load the table again.
@@ -212,7 +212,7 @@ def test_level_1_does_not_start_without_a_clock(world):
 
 
 def test_level_2_ends_a_desync_of_ep0(world):
-    """History F26, DESIGN 3: a stall of EP0 drops what was queued; the next SETUP is served."""
+    """F26, DESIGN 3: a stall of EP0 drops what was queued; the next SETUP is served."""
     assert alive(world)
     world.chip.ep0.desynchronised = True
     assert request(world, Request.GETSTATS, length=26, into=True).reply[:1] == b"\x04"
@@ -445,7 +445,7 @@ def source() -> Firmware:
 
 
 def test_recovery_calls_stand_in_the_remedies_and_at_the_protocol_sites_alone(source):
-    """Issue 3: each site outside of the remedies is named one by one, and none is left over."""
+    """Each site outside of the remedies is named one by one, and none is left over."""
     outside = {
         (place, call) for place, call in source.sdk_calls if not place.startswith("remedies.")
     }
@@ -455,7 +455,7 @@ def test_recovery_calls_stand_in_the_remedies_and_at_the_protocol_sites_alone(so
 
 
 def test_the_protocol_sites_are_reached_from_the_protocol_and_the_remedies_alone(source):
-    """Issue 3: no other way leads to them, from the main loop least of all."""
+    """No other way leads to them, from the main loop least of all."""
     sites = {place for place, _ in PROTOCOL_SITES}
     reached, entries = set(sites), set()
     pending = list(sites)

@@ -1,6 +1,6 @@
 """ThreadX on the FX3: preemption, FIFO, spins, ticks, mutexes, queues, timers, resets.
 
-Facts: fx3.md 1.2 to 1.5; kernel.md 2; the ThreadX guide, chapter 3.
+Facts: the ThreadX guide, chapter 3, and the sources of ThreadX.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def cpu():
 
 
 def test_a_better_thread_runs_inside_the_put_that_wakes_it(cpu):
-    """kernel.md 2: ThreadX switches at the put, so the waker goes on only when the other blocks."""
+    """ThreadX switches at the put, so the waker goes on only when the other blocks."""
     queue = cpu.queue(4)
     mutex = cpu.mutex()
 
@@ -97,7 +97,7 @@ def test_a_better_thread_runs_inside_the_put_that_wakes_it(cpu):
 
 
 def test_a_thread_of_equal_priority_waits_until_the_running_one_blocks(cpu):
-    """fx3.md 1.3: no time slicing anywhere; equal priorities run to block, first come first."""
+    """ThreadX guide: no time slicing anywhere; equal priorities run to block, first come first."""
     queue = cpu.queue(4)
 
     def first() -> None:
@@ -128,7 +128,7 @@ def test_a_thread_of_equal_priority_waits_until_the_running_one_blocks(cpu):
 
 
 def test_a_preempted_thread_goes_on_before_its_equals(cpu):
-    """kernel.md 2: a preempted thread returns to the front of its priority."""
+    """A preempted thread returns to the front of its priority."""
 
     def better() -> None:
         cpu.rtos.sleep(3)
@@ -166,7 +166,7 @@ def test_preempted_work_keeps_its_rest_exactly(cpu):
 
 
 def test_an_interrupt_wakes_a_better_thread_in_the_middle_of_work(cpu):
-    """fx3.md 1.5: ISRs run whatever computes; the thread they wake preempts at once."""
+    """ThreadX guide: ISRs run whatever computes; the thread they wake preempts at once."""
     queue = cpu.queue(4)
 
     def driver() -> None:
@@ -184,7 +184,7 @@ def test_an_interrupt_wakes_a_better_thread_in_the_middle_of_work(cpu):
 
 
 def test_all_time_outs_of_a_tick_are_handed_out_before_a_lower_thread_runs(cpu):
-    """fx3.md 1.3: a thread of priority 0 hands them out, so the best of one tick runs first."""
+    """ThreadX guide: a thread of priority 0 hands them out, so the best of one tick runs first."""
     timer_due_at_10 = []
 
     def sleeper(name: str, ticks: int):
@@ -216,7 +216,7 @@ def test_all_time_outs_of_a_tick_are_handed_out_before_a_lower_thread_runs(cpu):
 
 @pytest.mark.parametrize("spinner", [0, 2, 4, 8])
 def test_a_spin_starves_what_is_at_or_below_its_priority(cpu, spinner):
-    """fx3.md 1.5: threads below and equal stop, better ones and interrupts go on."""
+    """ThreadX guide: threads below and equal stop, better ones and interrupts go on."""
     beats = dict.fromkeys((0, 2, 4, 6, 8), 0)
 
     def beat(priority: int) -> None:
@@ -269,20 +269,20 @@ def test_a_spinner_gives_way_to_a_better_thread_and_spins_on(cpu):
     ],
 )
 def test_a_sleep_ends_at_a_tick(cpu, begun_ns, ticks, ended_ns):
-    """fx3.md 1.2: all times are ticks of the OS, so a sleep of n lasts more than n-1 up to n ms."""
+    """cyu3os.h: all times are ticks of the OS, so a sleep of n lasts more than n-1 up to n ms."""
 
     def run() -> None:
         cpu.rtos.work(begun_ns)
         cpu.rtos.sleep(ticks)
-        cpu.note("awake", cpu.rtos.time_ticks())
+        cpu.note("awake")
 
     cpu.thread("sleeper", 8, run)
-    assert cpu.run_until(SECOND_NS) == [(ended_ns, "awake", ended_ns // MS)]
+    assert cpu.run_until(SECOND_NS) == [(ended_ns, "awake")]
 
 
 @pytest.mark.parametrize("ppm", [-40_000, -137, 0, 137, 40_000])
 def test_the_tick_may_be_off(ppm):
-    """fx3.md 1.2: the tick is off by up to 4 %, and everything that counts ticks with it."""
+    """cyu3os.h: the tick is off by up to 4 %, and everything that counts ticks with it."""
     with BenchWorld("fw-2.3", "level-1", options=Options(tick_ppm=ppm)) as world:
         world.boot()
         rtos = world.chip.rtos
@@ -295,24 +295,16 @@ def test_the_tick_may_be_off(ppm):
             woke.append(world.now_ns - begun_ns)
 
         begun_ns = world.now_ns
-        ticks = rtos.time_ticks()
+        ticks = world.firmware.sdk.get_time()
         rtos.create_thread("sleeper", 9, run)
         world.run_until(world.now_ns + 2 * SECOND_NS)
         assert woke == [SECOND_NS + 1_000 * ppm]
         elapsed = (world.now_ns - begun_ns) // (MS + ppm)
-        assert rtos.time_ticks() - ticks in (elapsed, elapsed + 1)
-
-
-def test_ticks_wrap_at_32_bits(cpu):
-    """fx3.md 1.2: CyU3PGetTime wraps after 49.7 days."""
-    cpu.world.run_until((2**32 - 1) * MS)
-    assert cpu.rtos.time_ticks() == 2**32 - 1
-    cpu.world.run_until(2**32 * MS + 5 * MS)
-    assert cpu.rtos.time_ticks() == 5
+        assert world.firmware.sdk.get_time() - ticks in (elapsed, elapsed + 1)
 
 
 def test_without_ticks_nothing_times_out(cpu):
-    """fx3.md 1.3: time-outs are the timer thread's work; when it dies nothing expires any more."""
+    """ThreadX guide: time-outs are the timer thread's work; when it dies nothing expires."""
     queue = cpu.queue(1)
 
     def sleeper() -> None:
@@ -337,7 +329,7 @@ def test_without_ticks_nothing_times_out(cpu):
 
 
 def test_a_mutex_is_recursive_for_its_owner(cpu):
-    """fx3.md 1.3: the owner may take it again, and gives it back as often."""
+    """ThreadX guide: the owner may take it again, and gives it back as often."""
     mutex = cpu.mutex()
 
     def owner() -> None:
@@ -363,7 +355,7 @@ def test_a_mutex_is_recursive_for_its_owner(cpu):
 
 
 def test_a_mutex_goes_to_the_one_who_waited_longest(cpu):
-    """fx3.md 1.3: FIFO wake-up, whatever the priorities."""
+    """ThreadX guide: FIFO wake-up, whatever the priorities."""
     mutex = cpu.mutex()
 
     def owner() -> None:
@@ -388,7 +380,7 @@ def test_a_mutex_goes_to_the_one_who_waited_longest(cpu):
 
 
 def test_priorities_are_not_inherited(cpu):
-    """fx3.md 1.3 and 3.5: a middle thread keeps the owner from ending a better thread's wait."""
+    """ThreadX guide: a middle thread keeps the owner from ending a better thread's wait."""
     mutex = cpu.mutex()
 
     def owner() -> None:
@@ -413,7 +405,7 @@ def test_priorities_are_not_inherited(cpu):
 
 
 def test_a_wait_for_a_mutex_ends_with_its_time(cpu):
-    """fx3.md 1.3: who gives up is off the list; NO_WAIT answers at once."""
+    """ThreadX guide: who gives up is off the list; NO_WAIT answers at once."""
     mutex = cpu.mutex()
 
     def owner() -> None:
@@ -442,7 +434,7 @@ def test_a_wait_for_a_mutex_ends_with_its_time(cpu):
 
 
 def test_deleting_a_mutex_wakes_its_waiters(cpu):
-    """fx3.md 1.3 and 3.3: also while it is owned; every waiter's call answers DELETED."""
+    """ThreadX guide and S131: also while it is owned; every waiter's call answers DELETED."""
     mutex = cpu.mutex()
 
     def waiter(name: str):
@@ -471,7 +463,7 @@ def test_deleting_a_mutex_wakes_its_waiters(cpu):
 
 
 def test_a_full_queue_drops_and_counts(cpu):
-    """fx3.md 1.4 and scenarios D18: senders never wait; what does not fit is gone silently."""
+    """RunApplication.c and trap 18: senders never wait; what does not fit is gone silently."""
     queue = cpu.queue(3)
 
     def sender() -> None:
@@ -510,7 +502,7 @@ def test_a_receiver_waits_for_a_message_or_its_time(cpu):
 
 
 def test_timers_run_at_ticks_in_the_timer_thread(cpu):
-    """fx3.md 1.3: callbacks run at priority 0, in the order they came due, again and again."""
+    """ThreadX guide: callbacks run at priority 0, in the order they came due, again and again."""
 
     def tick() -> None:
         cpu.note("timer", cpu.rtos.current().name)
@@ -536,7 +528,7 @@ def test_timers_run_at_ticks_in_the_timer_thread(cpu):
 
 
 def test_a_timer_callback_may_not_wait(cpu):
-    """fx3.md 1.3: any wait but NO_WAIT answers TX_WAIT_ERROR there, even for a free mutex."""
+    """ThreadX guide: any wait but NO_WAIT answers TX_WAIT_ERROR there, even for a free mutex."""
     mutex, held = cpu.mutex(), cpu.mutex()
     queue = cpu.queue(1)
 
@@ -556,7 +548,7 @@ def test_a_timer_callback_may_not_wait(cpu):
 
 
 def test_sdk_calls_that_lock_fail_in_a_timer_callback():
-    """History F27 and fx3.md 1.3: MUTEX_FAILURE 0x1D from the SDK's locks, 0x13 from a sleep."""
+    """F27 and ThreadX guide: MUTEX_FAILURE 0x1D from the SDK's locks, 0x13 from a sleep."""
     with BenchWorld("fw-2.3", "level-1") as world:
         world.boot()
         sdk = world.chip.sdk
@@ -579,7 +571,7 @@ def test_sdk_calls_that_lock_fail_in_a_timer_callback():
 
 
 def test_a_reset_ends_every_firmware_thread_while_host_tasks_live_on():
-    """kernel.md 5: the RTOS is dead first, so nothing of it is released or runs again."""
+    """The RTOS is dead first, so nothing of it is released or runs again."""
     with BenchWorld("fw-2.3", "level-1") as world:
         world.boot()
         sdk = world.chip.sdk
@@ -624,7 +616,7 @@ def test_a_reset_ends_every_firmware_thread_while_host_tasks_live_on():
 
 
 def test_a_reset_is_safe_from_a_firmware_thread_itself(cpu):
-    """kernel.md 1: kill all firmware from itself works; no other thread survives it."""
+    """Kill all firmware from itself works; no other thread survives it."""
 
     def sleeper() -> None:
         try:
@@ -660,7 +652,7 @@ def test_endless_switching_between_threads_names_one(cpu):
 
 
 def test_an_exception_in_a_firmware_thread_ends_the_run(cpu):
-    """Issue 3: with the thread's name and the simulated time."""
+    """With the thread's name and the simulated time."""
 
     def broken() -> None:
         cpu.rtos.sleep(7)
@@ -830,5 +822,5 @@ def run_programs(programs, tick_ns: int, until_ns: int) -> list[tuple]:
 @example([(4, [("sleep", 0, 2)]), (1, [("work", 5, 0), ("sleep", 0, 2)])])
 @example([(2, [("get", 0, NO_WAIT), ("work", 25, 0), ("put", 0, 0)]), (1, [("get", 0, 2)])])
 def test_any_programs_run_as_on_an_independent_scheduler(programs):
-    """kernel.md 2: every step of every thread, at the same nanosecond and in the same order."""
+    """Every step of every thread, at the same nanosecond and in the same order."""
     assert run_programs(programs, 10, 400) == Reference(programs, 10).run(400)

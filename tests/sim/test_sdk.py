@@ -1,6 +1,6 @@
 """The SDK's calls: status codes, locks, EP0, DMA callbacks, the watchdog.
 
-Facts: fx3.md 2.6, 3.3 to 3.5, 4.1, 5, 8; history F1, F20, F27; scenarios C3.
+Facts: S131, cyu3*.h; incidents F1, F20, F27.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def flow_of(bench):
 
 
 def test_gpif_load_start_disable(bench):
-    """fx3.md 2.6: Load 0x43 while enabled; SMStart 0x44 without a table, 0x43 while running.
+    """S131: Load 0x43 while enabled; SMStart 0x44 without a table, 0x43 while running.
 
     A soft Disable keeps the table, a forced one loses it.
     """
@@ -92,7 +92,7 @@ def test_gpif_load_start_disable(bench):
 
 @pytest.mark.parametrize("state", [10, 200, 255])
 def test_the_state_machine_does_not_start_in_a_state_that_the_table_has_not(bench, state):
-    """fx3.md 2.6: SMStart answers 0x44 for an invalid state entry."""
+    """S131: SMStart answers 0x44 for an invalid state entry."""
     sdk = bench.sdk
 
     def run() -> list[int]:
@@ -104,7 +104,7 @@ def test_the_state_machine_does_not_start_in_a_state_that_the_table_has_not(benc
 
 
 def test_gpif_disable_takes_ten_microseconds_and_clears_the_trigger(bench):
-    """fx3.md 2.6: pause, 10 us of busy wait, CPU_LAMBDA cleared, in both forms."""
+    """S131: pause, 10 us of busy wait, CPU_LAMBDA cleared, in both forms."""
     sdk = bench.sdk
     bench.chip.sample_clock(64 * MHZ)
 
@@ -128,7 +128,7 @@ def test_gpif_disable_takes_ten_microseconds_and_clears_the_trigger(bench):
 
 
 def test_gpif_state_is_untouched_while_the_block_is_disabled(bench):
-    """fx3.md 2.6: 0x44 and the caller's variable untouched, so hosts see the preset 255."""
+    """S131: 0x44 and the caller's variable untouched, so hosts see the preset 255."""
     sdk = bench.sdk
 
     def run() -> list:
@@ -146,7 +146,7 @@ def test_gpif_state_is_untouched_while_the_block_is_disabled(bench):
 
 
 def test_pib_init_and_deinit(bench):
-    """fx3.md 2.6: 0x43 when active, 0x42 when not."""
+    """S131: 0x43 when active, 0x42 when not."""
     sdk = bench.sdk
 
     def run() -> list[int]:
@@ -157,7 +157,7 @@ def test_pib_init_and_deinit(bench):
 
 
 def test_gpio_and_i2c_before_they_are_set_up(bench):
-    """fx3.md 8.6: GPIO 0x42 before init, 0x43 twice, 0x40 beyond pin 60; I2C 0x44 unconfigured."""
+    """cyu3*.h: GPIO 0x42 before init, 0x43 twice, 0x40 beyond pin 60; I2C 0x44 unconfigured."""
     sdk = bench.sdk
 
     def run() -> list:
@@ -206,7 +206,7 @@ def test_i2c_nack_is_failure_and_the_bus_stays_usable(bench):
 
 
 def test_thread_priorities_of_the_application(bench):
-    """fx3.md 1.3: the application may use 7 to 15 and gets 0x0F for others."""
+    """ThreadX guide: the application may use 7 to 15 and gets 0x0F for others."""
     sdk = bench.sdk
     codes = bench.call(
         lambda: [sdk.thread_create(p, f"t{p}", lambda: None, p) for p in (0, 6, 7, 15, 16, 31)]
@@ -215,7 +215,7 @@ def test_thread_priorities_of_the_application(bench):
 
 
 def test_queues_of_the_sdk(bench):
-    """fx3.md 8.2: 0x0B when full, 0x0A when empty, 0x09 for a queue that was never made."""
+    """cyu3*.h: 0x0B when full, 0x0A when empty, 0x09 for a queue that was never made."""
     sdk = bench.sdk
 
     def run() -> list:
@@ -227,7 +227,7 @@ def test_queues_of_the_sdk(bench):
 
 
 def test_usb_start_and_connect(bench):
-    """fx3.md 4.3 and 8.5: connecting needs the driver (0x42) and the descriptors (0x44).
+    """S131 and cyu3*.h: connecting needs the driver (0x42) and the descriptors (0x44).
 
     Both answer 0x43 the second time.
     """
@@ -244,7 +244,7 @@ def test_usb_start_and_connect(bench):
 
 
 def test_the_registers_that_the_firmware_reads(bench):
-    """fx3.md 8.1: the die id makes the serial number; an address without a register is refused."""
+    """cyu3*.h: the die id makes the serial number; an address without a register is refused."""
     sdk = bench.sdk
     assert sdk.read_device_registers(0xE005_5010, 2) == (OK, list(bench.chip.die_id))
     assert sdk.read_device_registers(0xE005_5018, 1) == (SdkStatus.BAD_ARGUMENT, [])
@@ -254,7 +254,7 @@ def test_the_registers_that_the_firmware_reads(bench):
 
 
 def test_channel_states_and_their_codes(bench):
-    """fx3.md 3.3: SetXfer 0x43 unless CONFIGURED, Reset back to it, 0x44 without a channel."""
+    """S131: SetXfer 0x43 unless CONFIGURED, Reset back to it, 0x44 without a channel."""
     sdk = bench.sdk
 
     def run() -> list[int]:
@@ -291,7 +291,7 @@ def test_channel_states_and_their_codes(bench):
 
 @pytest.mark.parametrize("changes", [{"count": 0}, {"size_bytes": 16_385}])
 def test_a_channel_with_bad_sizes_is_refused(bench, changes):
-    """fx3.md 3.1 and 3.3: no buffers, or a size that is no multiple of 16, is 0x40."""
+    """StartStopApplication.c and S131: no buffers, or a size that is no multiple of 16, is 0x40."""
     assert bench.call(lambda: create(bench.sdk, **changes)) == SdkStatus.BAD_ARGUMENT
 
 
@@ -318,7 +318,7 @@ BUFFER_NS = 128 * US
 
 @pytest.mark.parametrize("uses_sdk", [False, True])
 def test_callbacks_are_made_before_a_lower_thread_looks(bench, uses_sdk):
-    """fx3.md 3.4: the DMA thread (2) makes them, so who asks sees all that the hardware did."""
+    """S131: the DMA thread (2) makes them, so who asks sees all that the hardware did."""
     counted = [0]
     differences = []
 
@@ -343,7 +343,7 @@ def test_callbacks_are_made_before_a_lower_thread_looks(bench, uses_sdk):
 
 @pytest.mark.parametrize("meanwhile", ["asleep", "computing"])
 def test_a_held_channel_lock_stops_the_callbacks_and_loses_whole_laps(bench, meanwhile):
-    """fx3.md 3.4 and 3.5: hardware and firmware count apart.
+    """S131: hardware and firmware count apart.
 
     The DMA thread waits for the lock; when it gets it, it walks the ring of 8 up to the buffer in
     use.
@@ -387,7 +387,7 @@ def test_a_held_channel_lock_stops_the_callbacks_and_loses_whole_laps(bench, mea
 
 
 def test_reset_drops_the_buffers_and_callbacks_of_before(bench):
-    """fx3.md 3.3: Reset empties the descriptors; what was finished and unseen is seen no more."""
+    """S131: Reset empties the descriptors; what was finished and unseen is seen no more."""
     counted = [0]
 
     def callback(count: int) -> None:
@@ -416,7 +416,7 @@ def test_reset_drops_the_buffers_and_callbacks_of_before(bench):
 
 @pytest.mark.parametrize("hangs", [True, False])
 def test_disabling_a_socket_that_the_state_machine_waits_on(hangs):
-    """History F1, fx3.md 3.2: while (ENABLED) without a limit, with the channel's lock held."""
+    """F1, TRM: while (ENABLED) without a limit, with the channel's lock held."""
     with BareBench(options=Options(socket_disable_hangs=hangs)) as bench:
         begin(bench, lambda count: None)
         bench.chip.stream.withdraw()
@@ -433,7 +433,7 @@ def test_disabling_a_socket_that_the_state_machine_waits_on(hangs):
 
 @pytest.mark.parametrize("call", ["dma_multi_channel_set_xfer", "dma_multi_channel_reset"])
 def test_destroy_fails_those_who_wait_for_the_channel(bench, call):
-    """fx3.md 3.3: the mutex is deleted while owned; waiters answer 0x1D, later calls 0x44."""
+    """S131: the mutex is deleted while owned; waiters answer 0x1D, later calls 0x44."""
     sdk = bench.sdk
     codes = []
     arguments = (CHANNEL, 0, 0) if call.endswith("set_xfer") else (CHANNEL,)
@@ -456,7 +456,7 @@ def test_destroy_fails_those_who_wait_for_the_channel(bench, call):
 
 
 def test_a_dma_error_stops_the_channel_without_a_word(bench):
-    """fx3.md 3.3: the firmware asks for PROD_EVENT alone, so the count freezes silently."""
+    """S131: the firmware asks for PROD_EVENT alone, so the count freezes silently."""
     counted = [0]
 
     def callback(count: int) -> None:
@@ -521,7 +521,7 @@ LOCKED_BY = {
     ("lock", "call"), [(lock, call) for lock, calls in LOCKED_BY.items() for call in calls]
 )
 def test_who_takes_which_lock(lock, call):
-    """fx3.md 3.5: the WAIT_FOREVER takers of each lock wait for its holder; the rest never do."""
+    """S131: the WAIT_FOREVER takers of each lock wait for its holder; the rest never do."""
     with BareBench() as bench:
         sdk = bench.sdk
         bench.thread(
@@ -593,7 +593,7 @@ class Handler:
 
 
 def test_an_unhandled_request_stalls(bench):
-    """fx3.md 4.1: the driver stalls EP0 when the callback says False, until the next SETUP."""
+    """S131: the driver stalls EP0 when the callback says False, until the next SETUP."""
     handler = Handler(bench, lambda code, *_: code == 1 and bench.sdk.usb_ack_setup() is None)
     assert request(bench, 0xCC).status is STALLED
     assert request(bench, 1).status is DONE
@@ -602,7 +602,7 @@ def test_an_unhandled_request_stalls(bench):
 
 
 def test_an_out_request_returns_before_its_handler_acts(bench):
-    """Scenarios C3 and D9: data and status stage are released inside GetEP0Data."""
+    """D9: data and status stage are released inside GetEP0Data."""
     times = {}
 
     def handle(code, value, index, length):
@@ -620,7 +620,7 @@ def test_an_out_request_returns_before_its_handler_acts(bench):
 
 
 def test_a_late_stall_is_lost(bench):
-    """History F20: after the data stage the host has seen success; the next request is not hit."""
+    """F20: after the data stage the host has seen success; the next request is not hit."""
 
     def handle(code, value, index, length):
         status, _ = bench.sdk.usb_get_ep0_data(length)
@@ -632,7 +632,7 @@ def test_a_late_stall_is_lost(bench):
 
 
 def test_get_ep0_data_of_nothing_acknowledges_nothing(bench):
-    """fx3.md 4.1: count 0 is 0x40 at once, the status stage never comes, the host times out."""
+    """S131: count 0 is 0x40 at once, the status stage never comes, the host times out."""
     handler = Handler(bench, lambda *_: bench.sdk.usb_get_ep0_data(0)[0])
     begun_ns = bench.now_ns
     assert request(bench, Request.STARTFX3).status is CANCELLED
@@ -645,7 +645,7 @@ def withhold(bench) -> None:
 
 
 def test_a_host_that_sends_no_data_parks_the_handler_for_five_seconds(bench):
-    """fx3.md 4.1, scenarios D31: 50 slices of 100 ticks, then TIMEOUT 0x45; glUibLock is free."""
+    """S131, trap 31: 50 slices of 100 ticks, then TIMEOUT 0x45; glUibLock is free."""
     handler = Handler(bench, lambda _1, _2, _3, length: bench.sdk.usb_get_ep0_data(length)[0])
     withhold(bench)
     begun_ns = bench.now_ns
@@ -660,7 +660,7 @@ def test_a_host_that_sends_no_data_parks_the_handler_for_five_seconds(bench):
 
 
 def test_a_new_setup_cancels_a_data_wait(bench):
-    """fx3.md 4.1: GetEP0Data answers XFER_CANCELLED 0x51, and the new request is served next."""
+    """S131: GetEP0Data answers XFER_CANCELLED 0x51, and the new request is served next."""
     handler = Handler(bench, lambda _1, _2, _3, length: bench.sdk.usb_get_ep0_data(length)[0])
     withhold(bench)
     assert request(bench, 1, data=b"1234").status is CANCELLED
@@ -669,7 +669,7 @@ def test_a_new_setup_cancels_a_data_wait(bench):
 
 
 def test_send_waits_for_its_host_and_a_new_setup_ends_that_well(bench):
-    """fx3.md 4.1: in the wrong direction SendEP0Data waits; a new SETUP ends that with 0."""
+    """S131: in the wrong direction SendEP0Data waits; a new SETUP ends that with 0."""
     handler = Handler(bench, lambda *_: bench.sdk.usb_send_ep0_data(b"1234"))
     assert request(bench, 1, data=b"1234").status is CANCELLED
     transfer = request(bench, 2, length=4, into=True)
@@ -680,14 +680,14 @@ def test_send_waits_for_its_host_and_a_new_setup_ends_that_well(bench):
 
 
 def test_a_reply_is_cut_to_what_the_host_asked_for(bench):
-    """fx3.md 4.1: SendEP0Data truncates to wLength."""
+    """S131: SendEP0Data truncates to wLength."""
     Handler(bench, lambda *_: bench.sdk.usb_send_ep0_data(bytes(range(26))))
     for length in (1, 20, 26, 64):
         assert request(bench, 1, length=length, into=True).reply == bytes(range(26))[:length]
 
 
 def test_an_acknowledge_and_a_stall_do_nothing_when_a_newer_setup_waits(bench):
-    """fx3.md 4.1: both are skipped, and the newer request is answered for itself."""
+    """S131: both are skipped, and the newer request is answered for itself."""
 
     def handle(code, *_):
         if code == 1:
@@ -706,7 +706,7 @@ def test_an_acknowledge_and_a_stall_do_nothing_when_a_newer_setup_waits(bench):
 
 @pytest.mark.parametrize("answer", ["usb_ack_setup", "usb_stall"])
 def test_a_late_answer_does_not_end_the_request_it_was_not_meant_for(bench, answer):
-    """fx3.md 4.1: neither the old request nor the newer one is touched by it."""
+    """S131: neither the old request nor the newer one is touched by it."""
     seen = []
 
     def handle(code, *_):
@@ -729,7 +729,7 @@ def test_a_late_answer_does_not_end_the_request_it_was_not_meant_for(bench, answ
 
 
 def test_ep0_cannot_be_unstalled(bench):
-    """fx3.md 4.4: Stall on EP0 with False is 0x40."""
+    """S131: Stall on EP0 with False is 0x40."""
     sdk = bench.sdk
     bench.thread(sdk.usb_start)
     assert bench.call(lambda: sdk.usb_stall(0, False, False)) == SdkStatus.BAD_ARGUMENT
@@ -737,7 +737,7 @@ def test_ep0_cannot_be_unstalled(bench):
 
 
 def test_the_application_starts_before_set_configuration_is_acknowledged(bench):
-    """fx3.md 4.3: SETCONF runs the callback first, so its time delays the enumeration."""
+    """S131: SETCONF runs the callback first, so its time delays the enumeration."""
     seen = []
 
     def start() -> None:
@@ -765,7 +765,7 @@ def test_the_application_starts_before_set_configuration_is_acknowledged(bench):
 
 
 def test_the_newest_setup_wins(bench):
-    """fx3.md 4.1: the ISR stores one SETUP; one that was not taken in time is lost."""
+    """S131: the ISR stores one SETUP; one that was not taken in time is lost."""
     served = []
 
     def handle(code, *_):
@@ -798,7 +798,7 @@ def resets(bench) -> list:
     [(0, PERIOD_NS), (1_000, 5_151_098_901), (-40_000, 5_371_093_750), (24_000, 5_035_400_390)],
 )
 def test_the_watchdog_of_5000_ms_fires_after_5156_ms(ppm, period_ns):
-    """fx3.md 5.2: 165,000 counts of a 32 kHz clock, and that clock may be off."""
+    """S131: 165,000 counts of a 32 kHz clock, and that clock may be off."""
     assert abs(PERIOD_NS * 1_000_000 // (1_000_000 + ppm) - period_ns) <= 1
     with BareBench(options=Options(watchdog_clock_ppm=ppm)) as bench:
         begun_ns = bench.now_ns
@@ -809,7 +809,7 @@ def test_the_watchdog_of_5000_ms_fires_after_5156_ms(ppm, period_ns):
 
 @pytest.mark.parametrize("pet_after_ms", [0, 1, 2_500, 5_155])
 def test_each_pet_reloads_the_whole_period(bench, pet_after_ms):
-    """fx3.md 5.1, judgement.md: the period has no phase; a pet at any time begins it again."""
+    """S131, judgement: the period has no phase; a pet at any time begins it again."""
     sdk = bench.sdk
 
     def run() -> None:
@@ -825,7 +825,7 @@ def test_each_pet_reloads_the_whole_period(bench, pet_after_ms):
 
 
 def test_the_watchdog_calls_compute(bench):
-    """fx3.md 5.1: configuring takes about 0.4 ms and a pet 0.1 ms of CPU time."""
+    """S131: configuring takes about 0.4 ms and a pet 0.1 ms of CPU time."""
     sdk = bench.sdk
 
     def run() -> list[int]:
@@ -839,7 +839,7 @@ def test_the_watchdog_calls_compute(bench):
 
 
 def test_the_watchdog_off_or_not_configured(bench):
-    """fx3.md 5.1: a pet without a period does nothing; switching off forgets the period."""
+    """S131: a pet without a period does nothing; switching off forgets the period."""
     sdk = bench.sdk
 
     def run() -> None:
@@ -854,14 +854,14 @@ def test_the_watchdog_off_or_not_configured(bench):
 
 
 def test_a_reset_stops_the_watchdog(bench):
-    """fx3.md 5.4: the boot ROM is not guarded; one reset is one reset."""
+    """S131: the boot ROM is not guarded; one reset is one reset."""
     bench.thread(lambda: bench.sdk.sys_watch_dog_configure(True, 5_000))
     bench.run_until(100 * SECOND_NS)
     assert [cause for _, cause in resets(bench)] == ["watchdog"]
 
 
 def test_a_device_reset_does_not_return(bench):
-    """fx3.md 6: about 100 us, then the chip is reset; nothing after the call runs."""
+    """S131: about 100 us, then the chip is reset; nothing after the call runs."""
     done = []
 
     def run() -> None:

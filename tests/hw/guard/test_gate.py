@@ -4,6 +4,7 @@ import errno
 
 import pytest
 
+from hw import bus
 from hw.errors import BusyError, DeniedError, DeviceTimeoutError, JournalError, LockedError
 from hw.guard import (
     Acknowledgement,
@@ -110,13 +111,27 @@ def test_many_reads_have_one_mark(journal):
     assert [mark[:2] for mark in marks(journal)] == [("open", "done"), ("read", "done")]
 
 
+def test_many_starts_and_stops_have_one_mark(journal):
+    """Two writes to the disk before each would change how a stream starts."""
+    with opened(FakeDevice(), journal) as rx:
+        for _ in range(10):
+            rx.start()
+            rx.stop()
+        rx.set_gpio(0x800)
+    assert [mark[:2] for mark in marks(journal)] == [
+        ("open", "done"),
+        ("stream", "done"),
+        ("configure", "done"),
+    ]
+
+
 def test_a_failure_ends_as_failed(journal):
     device = FakeDevice()
     with opened(device, journal) as rx:
-        device.faults[Request.STARTFX3] = errno.ETIMEDOUT
+        device.faults[Request.RESETFX3] = errno.ETIMEDOUT
         with pytest.raises(DeviceTimeoutError):
-            rx.start()
-    assert marks(journal)[1][1].startswith("failed: STARTFX3")
+            rx.reset()
+    assert marks(journal)[1][1].startswith("failed: RESETFX3")
 
 
 def test_an_opening_that_fails_ends_as_failed_and_gives_the_lock_back(journal):
@@ -177,7 +192,8 @@ def test_every_operation_that_is_not_read_only_is_marked(journal, operation):
     gate.lasting(operation)
     gate.lasting(operation)
     gate.release()
-    assert len(marks(journal)) == (2 if operation in MARKED else 0)
+    together = operation in (Operation.CONFIGURE, Operation.STREAM)
+    assert len(marks(journal)) == (1 if together else 2 if operation in MARKED else 0)
     assert journal.unfinished() == ()
 
 
@@ -277,6 +293,20 @@ def test_a_device_stays_locked_while_it_is_reset_and_uploaded_to(journal):
         rx.reacquire(IMAGE)
         with pytest.raises(LockedError):
             opened(device, journal)
+
+
+def test_boot_rom_and_application_of_one_connector_are_one_device(journal, monkeypatch):
+    """One is at the connector's USB 2 port, the other at its USB 3 port; another at port 1-1.4."""
+    connector = {(2, (1, 4)): (1, (5, 4)), (1, (5, 4)): (2, (1, 4))}
+    monkeypatch.setattr(bus, "peer_of", connector.get)
+    application, rom, other = FakeDevice(), FakeDevice(application=False), FakeDevice()
+    rom.bus, rom.ports = 1, (5, 4)
+    other.bus = 1
+    with opened(application, journal):
+        with pytest.raises(LockedError, match=r"usb 1-5\.4 is held"):
+            opened(rom, journal, image=IMAGE)
+        assert not rom.ram
+        opened(other, journal).close()
 
 
 def test_another_device_is_free(journal):

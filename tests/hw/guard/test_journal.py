@@ -66,6 +66,38 @@ def test_a_mark_is_on_the_disk_before_begin_returns(tmp_path):
         assert synced[-1] == written.path.stat().st_size
 
 
+def test_a_new_file_is_on_the_disk_before_it_gets_the_name(tmp_path):
+    done = []
+
+    class Watching(Disk):
+        def _write(self, descriptor, data):
+            done.append("write")
+            super()._write(descriptor, data)
+
+        def _sync(self, descriptor):
+            done.append("sync")
+            super()._sync(descriptor)
+
+        def _rename(self, temporary, path):
+            done.append(path.name)
+            super()._rename(temporary, path)
+
+    written = journal(tmp_path, limit_bytes=1, disk=Watching())
+    written.begin(Operation.RESET, DEVICE)
+    done.clear()
+    written.begin(Operation.RESET, DEVICE)
+    rotated = ["journal.1.jsonl", "write", "sync", "journal.jsonl"]
+    assert done == [*rotated, "write", "sync"]
+
+
+def test_a_system_that_writes_a_little_at_a_time_loses_nothing(tmp_path, monkeypatch):
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:7]))
+    written = journal(tmp_path)
+    written.begin(Operation.RESET, DEVICE)
+    assert len(written.unfinished()) == 1
+
+
 def test_lines_can_be_read_with_a_pager(tmp_path):
     written = journal(tmp_path)
     written.begin(Operation.RESET, DEVICE)

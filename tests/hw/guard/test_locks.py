@@ -9,11 +9,11 @@ import pytest
 
 from hw.errors import BusyError, JournalError, LockedError
 from hw.guard import locks
-from hw.guard.locks import DeviceLock
+from hw.guard.locks import DeviceLock, exclusive
 
 CHILD = """
 import sys
-from hw.guard.locks import DeviceLock
+from hw.guard.locks import DeviceLock, exclusive
 lock = DeviceLock.take("usb 2-1.4")
 print("held", flush=True)
 sys.stdin.readline()
@@ -82,6 +82,15 @@ def test_where_no_lock_can_be_written_nothing_is_opened(state_dir):
     state_dir.write_text("a file where the folder should be")
     with pytest.raises(JournalError, match="FX3LOOP_STATE_DIR"):
         DeviceLock.take("usb 1-1")
+
+
+def test_who_was_stopped_with_a_lock_does_not_stop_others_for_ever(tmp_path):
+    path = tmp_path / "journal.lock"
+    second = exclusive(path, limit_s=0)
+    with exclusive(path), pytest.raises(TimeoutError, match="held the lock for 0 s"):
+        second.__enter__()
+    with exclusive(path, limit_s=0):
+        pass
 
 
 def test_a_file_system_without_locks_is_said(monkeypatch):

@@ -9,7 +9,15 @@ import pytest
 
 from hw.host.advice import steps
 from hw.host.event_xml import parse_events
-from hw.host.findings import EvidenceKind, Finding, FindingKind, Looked, Obtained
+from hw.host.findings import (
+    CouldNotLook,
+    EvidenceKind,
+    Finding,
+    FindingKind,
+    Looked,
+    Obtained,
+    missing,
+)
 from hw.host.folder import Folder
 from hw.host.incidents import Severity, incidents
 from hw.host.triage import report
@@ -212,3 +220,64 @@ def test_a_linux_folder_gives_its_report_too(tmp_path):
     found = tuple(f for look in looks if isinstance(look, Looked) for f in look.findings)
     assert [f.kind for f in found] == [FindingKind.PLANNED_RESTART, FindingKind.BUGCHECK]
     assert names(found, incidents(found)) == ["dump-analysis"]
+
+
+def oops(time_utc, boot):
+    return Finding(FindingKind.BUGCHECK, time_utc, "journal: kernel", "Oops", boot)
+
+
+def test_crashes_of_two_boots_are_two_however_near():
+    """A machine that panics while it starts."""
+    found = incidents((oops(ago(minutes=9), "a"), oops(ago(minutes=5), "b")))
+    assert len(found) == 2
+
+
+def test_memory_dmp_goes_to_the_crash_of_its_code():
+    """It is written over by each crash, so both crashes name it."""
+    first, second = ago(hours=30), ago(hours=3)
+    full = r"C:\Windows\MEMORY.DMP"
+    found = of(
+        error_report(first, 0x139, dump=full),
+        error_report(second, 0x9F, dump=full),
+        more=(dump(first + timedelta(hours=1), "0x0000009f", "MEMORY.DMP"),),
+    )
+    assert [len(item.findings) for item in found] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("code", "before", "count"),
+    [
+        ("0x00000139", timedelta(days=2), 1),
+        ("0x00000139", timedelta(days=2, seconds=1), 2),
+        ("0x0000009f", timedelta(minutes=1), 2),
+    ],
+)
+def test_a_dump_without_a_name_goes_to_a_crash_of_its_code_and_time(code, before, count):
+    """As long as the host may have been off; else it is a crash of its own."""
+    started = ago(hours=3)
+    assert len(of(kernel_power(started, 0x139), more=(dump(started - before, code),))) == count
+
+
+def test_no_incident_no_advice():
+    """However many monitors there are."""
+    (monitor,) = find(parse_events(event_xml(filter_driver(NOW, "sysdiag")), "test"))
+    assert steps((monitor,), ()) == ()
+
+
+def test_an_event_in_another_log_than_its_own_does_not_count():
+    """Any program may write into the application log under any name."""
+    forged = replace(kernel_power(NOW), channel="Application")
+    assert find(parse_events(event_xml(forged), "test")) == ()
+
+
+def test_restarts_that_are_known_in_part_are_not_known():
+    """One of the looks at them was not possible."""
+    kinds = (EvidenceKind.RESTARTS,)
+    looks = (
+        Looked("User32 1074", kinds),
+        CouldNotLook("Kernel-Power 41", kinds, "access denied"),
+        Looked("WER", (EvidenceKind.BUGCHECKS,)),
+    )
+    assert missing(looks) == ((EvidenceKind.RESTARTS, "access denied"),)
+    assert missing((looks[0], looks[2])) == ()
+    assert missing(looks[:1]) == ((EvidenceKind.BUGCHECKS, "nobody looked"),)

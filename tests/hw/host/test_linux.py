@@ -357,3 +357,26 @@ def test_last_words_of_another_boot_do_not_count(tmp_path):
     """A shutdown message belongs to its own boot."""
     host, _ = linux(tmp_path, [CALM[0], stopped(ago(days=2), BOOT), CALM[2]])
     assert findings(host.look(SINCE, NOW))[0].kind is FindingKind.UNEXPECTED_RESTART
+
+
+def test_a_journalctl_that_fails_is_told_with_its_words(tmp_path):
+    """Code 1 with a word is a failure; without one it means "no entries" to some versions."""
+
+    def answer(command, said=b"Failed to seek to cursor"):
+        if f"_BOOT_ID={BOOT}" in command:
+            return Completed(0, journal(CALM[-1:]))
+        return Completed(1, b"", said)
+
+    look = LinuxHost(PlayedRunner(answer), BOOT, tmp_path).look(SINCE, NOW)[0]
+    assert isinstance(look, CouldNotLook)
+    assert "ended with 1 (Failed to seek" in look.reason
+    silent = PlayedRunner(lambda command: answer(command, b""))
+    assert isinstance(LinuxHost(silent, BOOT, tmp_path).look(ago(days=1), NOW)[0], Looked)
+
+
+def test_a_boot_that_ended_before_the_time_that_is_asked_for_is_not_judged(tmp_path):
+    """Its last words were not read."""
+    old = ("c" * 32, ago(days=12), ago(days=10))
+    host, _ = linux(tmp_path, of_boots=(old, *CALM_BOOTS))
+    kinds = [f.kind for f in findings(host.look(SINCE, NOW))]
+    assert kinds == [FindingKind.PLANNED_RESTART]

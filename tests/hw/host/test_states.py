@@ -323,3 +323,42 @@ def test_normal_is_never_reached_but_by_the_exit_criteria(history):
             assert last["bugcheck"] is None or now - last["bugcheck"] >= DAY
         if what in ("bugcheck", "restart"):
             assert status.state is HostState.FROZEN
+
+
+@pytest.mark.parametrize(
+    ("smoke", "state"),
+    [
+        (ago(hours=30), HostState.OBSERVING),
+        (ago(hours=30) + SECOND, HostState.NORMAL),
+    ],
+)
+def test_a_smoke_run_counts_only_after_the_incident(smoke, state):
+    """Not at the same moment."""
+    memory = replace(triaged(FROZEN), smoke_utc=smoke, confirmations=(word(),))
+    assert advance(memory, evidence(CRASH))[1].state is state
+
+
+def test_a_word_from_before_the_incident_was_seen_is_void():
+    """The crash is older than the word, but its traces came later: the operator did not know."""
+    memory = replace(Memory(), confirmations=(word(ago(minutes=30)),))
+    memory, _ = advance(memory, evidence(CRASH))
+    memory = replace(triaged(memory), smoke_utc=NOW)
+    assert advance(memory, evidence(CRASH))[1].state is HostState.OBSERVING
+
+
+def test_a_restart_that_froze_the_host_is_not_forgotten_after_the_window():
+    """A triage from before it is still too old."""
+    loss = power_loss(ago(hours=1))
+    memory, _ = advance(Memory(), evidence(loss))
+    later = evidence(loss, now=NOW + timedelta(hours=30))
+    assert advance(triaged(memory, ago(hours=2)), later)[1].state is HostState.FROZEN
+
+
+def test_nothing_gets_better_while_evidence_is_missing():
+    """Neither frozen to observing nor observing to normal, in what is remembered either."""
+    missing = ((EvidenceKind.BUGCHECKS, "access denied"),)
+    assert advance(triaged(FROZEN), evidence(CRASH, missing=missing))[0].state is HostState.FROZEN
+    observing, _ = advance(triaged(FROZEN), evidence(CRASH))
+    ready = replace(observing, smoke_utc=NOW, confirmations=(word(),))
+    assert advance(ready, evidence(CRASH, missing=missing))[0].state is HostState.OBSERVING
+    assert advance(ready, evidence(CRASH))[0].state is HostState.NORMAL
