@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from scenarios.cli.codes import CHECK_FAILED, OK
+from scenarios.cli.codes import CHECK_FAILED, INTERRUPTED, OK
 from scenarios.cli.target import USB, is_given
 
 SIM = "sim"
@@ -119,9 +119,9 @@ def command(
 
         fx3loop supervise --target sim --fault dma_error:at_ms=5000
 
-    The log is on standard error, one line an event. Ends at SIGTERM or Ctrl-C. Ends with 1 when
-    the program of a world that it might recover is not served in the end, 4 when there is no
-    device and it looks once.
+    The log is on standard error, one line an event. Ends at SIGTERM or Ctrl-C, after what it is
+    doing. Ends with 1 when the program of a world that it might recover is not served in the end, 4
+    when there is no device and it looks once.
     """
     from scenarios.cli import inputs, output, supervising
     from scenarios.cli.supervise_orders import Orders, Rights
@@ -163,4 +163,6 @@ def command(
         output.print_json(result.as_dict())
     else:
         supervising.print_result(result)
+    if result.is_interrupted:
+        context.exit(INTERRUPTED)
     context.exit(OK if result.is_well is not False or result.observing else CHECK_FAILED)

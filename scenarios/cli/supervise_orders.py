@@ -107,6 +107,7 @@ class Result:
         duration_s: how long it watched.
         counts: of the tally.
         memory: what is remembered for the next supervisor.
+        is_interrupted: Ctrl-C ended it.
     """
 
     target: str
@@ -118,6 +119,7 @@ class Result:
     duration_s: float
     counts: dict[str, Any]
     memory: dict[str, Any]
+    is_interrupted: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """The result for JSON."""
@@ -132,6 +134,7 @@ class Result:
             "duration_s": self.duration_s,
             "counts": self.counts,
             "memory": self.memory,
+            "is_interrupted": self.is_interrupted,
         }
 
 

@@ -139,7 +139,7 @@ def test_a_month_of_daily_faults_leaves_bounded_files_and_memory(tmp_path):
             bench.world.host.plug()
             bench.run(600)
             assert bench.is_serving
-            bench.hang_ep0(120_000)
+            bench.hang_ep0(60_000)
             bench.run(600)
             assert bench.is_serving
             bench.run(DAY_S - 1_260)
@@ -150,9 +150,9 @@ def test_a_month_of_daily_faults_leaves_bounded_files_and_memory(tmp_path):
             gc.collect()
             objects.append(len(gc.get_objects()))
         tally = bench.supervisor.tally
-        # The hang outlasts the four tries of the port reset, so the upload comes by itself later.
-        assert tally.uploads == {True: 2 * DAYS}
-        assert tally.remedies == {(Level.DEVICE_RESET, Outcome.FAILED): DAYS}
+        # One upload a day to what was plugged in again; level 4 makes its own.
+        assert tally.uploads == {True: DAYS}
+        assert tally.remedies == {(Level.DEVICE_RESET, Outcome.DONE): DAYS}
         assert len(bench.supervisor.remedies) == DAYS
     assert objects[-1] < objects[DAYS // 3] * 1.2
     sizes = {path.name: path.stat().st_size for path in tmp_path.iterdir()}

@@ -320,8 +320,30 @@ def test_sigterm_ends_a_paced_world_too():
     assert out.startswith("watched world for ")
 
 
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_a_signal_in_the_middle_of_an_upload_waits_for_its_end(number, code):
+    """No device is left without its firmware; Ctrl-C too, once, and what was counted is told."""
+    slow = "delay:call=usb_send_ep0_data,thread=usb,at_ms=1000,for_ms=3000"
+    words = ["--target", "sim", "--speed", "10", "--firmware", "fw-2.3", "--fault", slow, "--json"]
+    with subprocess.Popen(
+        [*PROGRAM, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    ) as process:
+        assert process.stderr is not None
+        while "remedy-begins level=4" not in process.stderr.readline():
+            assert process.poll() is None
+        process.send_signal(number)
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == code
+    assert json.loads(out)["counts"]["remedies"] == [{"level": 4, "outcome": "DONE", "count": 1}]
+    assert "Traceback" not in err
+
+
 def test_the_unit_file_names_what_exists():
-    """Every option in ExecStart is one of the command's; the watchdog outlasts a wait of 10 s."""
+    """Every option in ExecStart is one of the command's; the watchdog outlasts a port reset."""
     text = UNIT.read_text()
     command = text.split("ExecStart=")[1].split("\n#")[0]
     options = {word for word in command.split() if word.startswith("--")}
@@ -329,5 +351,5 @@ def test_the_unit_file_names_what_exists():
     assert options
     assert all(f"  {option} " in usage for option in options)
     assert "Type=notify" in text
-    assert "WatchdogSec=60" in text
+    assert "WatchdogSec=120" in text
     assert "FX3LOOP_STATE_DIR=/var/lib/fx3loop" in text
