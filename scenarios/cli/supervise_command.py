@@ -18,6 +18,7 @@ SIM_ONLY = {
     "seed": "--seed",
     "speed": "--speed",
     "no_program": "--no-program",
+    "unplug": "--unplug",
     "host_state": "--host-state",
 }
 USB_ONLY = {"serial": "--serial"}
@@ -85,6 +86,12 @@ USB_ONLY = {"serial": "--serial"}
     help="sim: seconds in one second; 0 is as fast as it goes.",
 )
 @click.option("--no-program", is_flag=True, help="sim: nobody streams.")
+@click.option(
+    "--unplug",
+    type=click.FloatRange(min=0),
+    metavar="S",
+    help="sim: the cable is pulled then, for 5 s.",
+)
 @click.pass_context
 def command(
     context: click.Context,
@@ -108,6 +115,7 @@ def command(
     seed: int,
     speed: float,
     no_program: bool,
+    unplug: float | None,
 ) -> None:
     """Watch a device over USB beside the program that uses it, and recover it.
 
@@ -154,6 +162,7 @@ def command(
                 options=options,
                 seed=seed,
                 has_program=not no_program,
+                unplug_s=unplug,
             ),
             speed,
         )

@@ -59,6 +59,7 @@ def plan(
     options: tuple[str, ...],
     seed: int,
     has_program: bool,
+    unplug_s: float | None,
 ) -> Plan:
     """Return what runs in a world, from what was typed.
 
@@ -74,6 +75,7 @@ def plan(
         options=option_text.parse(options),
         image=image,
         has_program=has_program,
+        unplug_at_ms=None if unplug_s is None else round(unplug_s * 1000),
     )
 
 

@@ -76,6 +76,19 @@ def test_it_recovers_a_wedged_world():
     ]
 
 
+def test_unplugged_and_plugged_in_again_it_is_served():
+    """The cable is out for 5 s; what comes back is empty, and gets its firmware."""
+    done = sim("--unplug", 10, "--duration", 40)
+    assert done.exit_code == 0
+    times_s = {
+        line.split()[1]: float(line.split()[0].removeprefix("time="))
+        for line in done.stderr.splitlines()
+    }
+    assert 10 <= times_s["event=absent"] < 10.5
+    assert 15 <= times_s["event=found"] < 17
+    assert "uploads: 1 done, 0 failed\nthe program is served\n" in done.stdout
+
+
 def test_asked_to_observe_it_says_what_it_would_have_done_and_ends_with_0():
     done = sim("--fault", WEDGE, "--duration", 20, "--observe", "--json")
     assert done.exit_code == 0
