@@ -109,7 +109,11 @@ def in_world(orders: Orders, chosen: Plan, speed: float) -> Result:
             is_well = None if is_ended() else place.is_well
             place.end()
         result = _result("world", orders, place.supervisor, memory, passed_ns / 1e9, is_well)
-        return replace(result, is_interrupted=is_ended() == signal.SIGINT)
+        return replace(
+            result,
+            is_interrupted=is_ended() == signal.SIGINT,
+            has_program=chosen.has_program,
+        )
 
 
 def _world_mandate(orders: Orders) -> Mandate:
@@ -274,5 +278,7 @@ def print_result(result: Result) -> None:
         click.echo("the device is not there")
     elif result.is_well is None:
         click.echo(f"status: {result.status}")
-    else:
+    elif result.has_program:
         click.echo(f"the program is {'served' if result.is_well else 'not served'}")
+    else:
+        click.echo(f"the device {'answers' if result.is_well else 'does not answer'}")

@@ -76,6 +76,13 @@ def test_it_recovers_a_wedged_world():
     ]
 
 
+def test_without_a_program_none_is_called_served():
+    """The device answers, and that is all there is to say."""
+    done = sim("--no-program", "--duration", 5)
+    assert done.exit_code == 0
+    assert done.stdout.splitlines()[-1] == "the device answers"
+
+
 def test_unplugged_and_plugged_in_again_it_is_served():
     """The cable is out for 5 s; what comes back is empty, and gets its firmware."""
     done = sim("--unplug", 10, "--duration", 40)
