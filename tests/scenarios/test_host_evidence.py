@@ -78,6 +78,14 @@ def test_days_of_a_folder_count_back_from_its_last_record(windows_evidence):
     assert len(json.loads(done.stdout)["incidents"]) == 2
 
 
+def test_of_a_folder_all_is_asked_for(windows_evidence, tmp_path):
+    """And said so, not as a date that nobody named."""
+    done = fx3loop("host", "triage", "--evidence", windows_evidence)
+    assert done.stdout.startswith(f"Evidence of {windows_evidence}, all of it\n")
+    done = fx3loop("host", "triage", "--evidence", windows_evidence, "--days", 1)
+    assert done.stdout.startswith(f"Evidence of {windows_evidence}, since 20")
+
+
 def test_a_report_among_the_evidence_is_no_evidence(windows_evidence):
     """It was written there by the command before."""
     out = windows_evidence / "report.json"

@@ -166,7 +166,7 @@ def test_wedged_in_many_ways_it_serves_in_the_end(fault):
         (["--target", "sim", "--policy", "refrence"], 2, "reference"),
         (["--target", "sim", "--firmware", "fw-9"], 2, "fw-9"),
         (["--target", "sim", "--fault", "dma"], 2, "dma_error"),
-        (["--target", "sim", "--metrics", "here"], 2, "no port; try 127.0.0.1:9471"),
+        (["--target", "sim", "--metrics", "here"], 2, "no port of 0 to 65535; try 127.0.0.1:9471"),
         (["--certificate", "/nowhere.json"], 2, "cannot read /nowhere.json"),
         (["--image", "/nowhere.img"], 2, "cannot read /nowhere.img"),
     ],
