@@ -31,7 +31,10 @@ RANGES = {
 }
 """Lowest and highest value where 0 to :data:`LARGEST` is not right; the OS tick is off by 4 % at
 most (cyu3os.h)."""
-CHOICES = {"usb_speed": ("super", "high", "full")}
+CHOICES = {
+    "usb_speed": ("super", "high", "full"),
+    "clear_halt_handler": ("flush", "stall", "ack", "teardown", "deferred"),
+}
 """What an option of words can be."""
 WORDS = {"on": True, "yes": True, "true": True, "1": True}
 WORDS |= {"off": False, "no": False, "false": False, "0": False}

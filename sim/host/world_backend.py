@@ -129,6 +129,8 @@ class WorldBackend(Listing):
             Setup(STANDARD_DEVICE_OUT, StandardRequest.SET_CONFIGURATION, config_value, 0, 0),
         )
         device.configuration = config_value
+        if device.bulk is not None:
+            device.bulk.reconfigured()
 
     def set_interface_altsetting(self, dev_handle: Handle, intf: int, altsetting: int) -> None:
         """SET_INTERFACE, on an interface of one's own."""
@@ -152,8 +154,8 @@ class WorldBackend(Listing):
         setup = Setup(
             STANDARD_ENDPOINT_OUT, StandardRequest.CLEAR_FEATURE, FEATURE_ENDPOINT_HALT, ep, 0
         )
-        self._kernel_request(dev_handle, setup)
-        bulk.mend()
+        with bulk.clearing():
+            self._kernel_request(dev_handle, setup)
         trouble = self.fx3loop_world.endpoint_trouble
         if trouble is not None:
             trouble.after_clear_halt(bulk, had_data)
@@ -257,6 +259,8 @@ class WorldBackend(Listing):
             dev_handle.reads.pop(transfer, None)
         if transfer.status is TransferStatus.NO_DEVICE:
             raise Failure.NO_DEVICE.error()
+        if transfer.status is TransferStatus.FAILED:
+            raise Failure.IO.error()
         if transfer.overflowed:
             raise Failure.OVERFLOW.error()
         if not transfer.received:
