@@ -17,6 +17,7 @@ INTERRUPTED = 130
 
 BY_NAME = {
     "scenarios.errors.InputError": USAGE,
+    "scenarios.errors.NotAvailable": NOT_AVAILABLE,
     "health.errors.PolicyError": USAGE,
     "sim.errors.FaultError": USAGE,
     "sim.errors.FirmwareNotKnown": USAGE,

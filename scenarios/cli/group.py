@@ -26,6 +26,7 @@ COMMANDS = {
     "host": "What this host allows: the guard's rules, and what is known of its stability.",
     "report": "Reports on the simulator itself: published figures beside the model's.",
     "policies": "The watchdog policies: limits, levels, warnings; as TOML or a C header.",
+    "sweep": "Many policies under many accidents: a table, confidence, a proposal.",
     "bounds": "How soon and how late each level of a policy answers, and what it cannot see.",
 }
 """Every command with its line of help. Its module has the same name, and a ``command`` in it."""
