@@ -12,7 +12,7 @@ demo: $(STAMP)
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 -m "not heavy"
 
-heavy: $(STAMP)
+heavy: $(VENV)/.notebooks
 	$(BIN)/python -m pytest -n 2 -m heavy
 
 bench: $(STAMP)
@@ -45,6 +45,10 @@ $(STAMP): pyproject.toml
 
 $(VENV)/.mutation: $(STAMP)
 	$(BIN)/python -m pip install --quiet --group mutation
+	touch $@
+
+$(VENV)/.notebooks: $(STAMP)
+	$(BIN)/python -m pip install --quiet --group notebooks
 	touch $@
 
 clean:
