@@ -42,6 +42,9 @@ class EndpointCalls(Ep0Calls):
             largest = PACKET_BYTES[self.chip.usb_speed]
             self.endpoint = replace(config, packet_bytes=min(config.packet_bytes, largest))
             self.halted_endpoints -= {endpoint}
+            if self.chip.options.set_ep_config_restarts and endpoint == BULK_IN_ENDPOINT:
+                self.chip.stream.restart_sequence()
+                self.chip.stream.sequence.flush()
             self.usb_lock.put()
         return status
 

@@ -199,3 +199,18 @@ def test_set_configuration_restarts_both_ends():
         device.set_configuration(1)
         usb.util.claim_interface(device, 0)
         assert streaming(world, device, 5) == 5
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_level_3_on_the_device_may_leave_the_host_behind(restarts):
+    """S131: SetEpConfig resets a connected endpoint; nobody tells the host. Until a clear-halt."""
+    options = Options(set_ep_config_restarts=restarts)
+    with booted("reference", "reference", options=options) as world:
+        device = opened(world)
+        streaming(world, device, 5)
+        world.chip.rtos.create_thread("level 3", 8, world.firmware.platform.restart_application)
+        pause(world, 300)
+        if restarts:
+            assert refused(device) == errno.EIO
+            device.clear_halt(BULK_IN_ENDPOINT)
+        assert streaming(world, device, 5) == 5
