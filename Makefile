@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test heavy bench lint types mutation golden calibration vectors clean
+.PHONY: demo test heavy bench lint types mutation golden calibration vectors workflow clean
 
 demo: $(STAMP)
 	$(BIN)/fx3loop demo
@@ -12,7 +12,7 @@ demo: $(STAMP)
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 -m "not heavy"
 
-heavy: $(VENV)/.notebooks
+heavy: $(VENV)/.heavy
 	$(BIN)/python -m pytest -n 2 -m heavy
 
 bench: $(STAMP)
@@ -37,18 +37,21 @@ calibration: $(STAMP)
 vectors: $(STAMP)
 	$(BIN)/python -m tests.vectors.generate
 
+workflow: $(STAMP)
+	$(BIN)/python -m tests.workflow_table
+
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install --quiet --group test --group check --editable .
 	touch $@
 
-$(VENV)/.mutation: $(STAMP)
-	$(BIN)/python -m pip install --quiet --group mutation
+$(VENV)/.heavy: $(STAMP)
+	$(BIN)/python -m pip install --quiet --group heavy
 	touch $@
 
-$(VENV)/.notebooks: $(STAMP)
-	$(BIN)/python -m pip install --quiet --group notebooks
+$(VENV)/.mutation: $(STAMP)
+	$(BIN)/python -m pip install --quiet --group mutation
 	touch $@
 
 clean:

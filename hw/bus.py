@@ -30,7 +30,8 @@ from hw.errors import (
 from hw.guard import Authority, AuthoritySource, Operation, Target
 from hw.guard.gate import Gate
 from hw.guard.journal import Journal
-from hw.ports import Port, peer_of
+from hw.ownership import Owner, owner_in_sysfs
+from hw.ports import Port, label, peer_of, serial_at
 from hw.runtime import Runtime
 
 UsbDevice: TypeAlias = Any
@@ -75,8 +76,9 @@ class Selector:
             return f"serial {self.serial}"
         if self.port_numbers is None:
             return "any device" if self.bus is None else f"any device on bus {self.bus}"
-        path = ".".join(map(str, self.port_numbers))
-        return f"port {path}" if self.bus is None else f"port {self.bus}-{path}"
+        if self.bus is None:
+            return f"port {'.'.join(map(str, self.port_numbers))}"
+        return f"port {label((self.bus, self.port_numbers))}"
 
 
 def with_peer(selector: Selector) -> Selector:
@@ -125,10 +127,26 @@ class Bus:
         ports = device.port_numbers
         if ports is None:
             return replace(self.selector, bus=None)
-        place = replace(self.selector, bus=device.bus, port_numbers=tuple(ports), peer=None)
+        return self.place_at((device.bus, tuple(ports)), self.selector.serial)
+
+    def place_at(self, port: Port, serial: str | None = None) -> Selector:
+        """How to find what is on a port, on either bus; see :meth:`place_of`."""
+        place = Selector(serial, port[1], port[0])
         if self.target.kind != "world":
             place = with_peer(place)
         return place if place.peer is not None else replace(place, bus=None)
+
+    def owner_of(self, device: UsbDevice) -> Owner:
+        """Return who has claimed the interface of a device.
+
+        Args:
+            device: one that this program has not claimed itself.
+        """
+        is_claimed = getattr(self._backend, "is_interface_claimed", None)
+        if is_claimed is not None:
+            return Owner.ANOTHER if is_claimed(device.bus, device.address) else Owner.NOBODY
+        ports = device.port_numbers
+        return Owner.UNKNOWN if ports is None else owner_in_sysfs(device.bus, tuple(ports))
 
     def permit(self, operation: Operation) -> None:
         """Return if the guard allows an operation here.
@@ -145,8 +163,18 @@ class Bus:
             LockedError: another has it; the message names process and command.
             JournalError: the lock file cannot be written.
         """
+        if device.port_numbers is None:
+            self.gate.hold(f"usb {device.bus} address {device.address}")
+        else:
+            self.hold_port((device.bus, tuple(device.port_numbers)))
+
+    def hold_port(self, port: Port) -> None:
+        """Lock what is on a connector, as :meth:`hold` does, whether it is there or not.
+
+        Boot ROM and application have one lock where the system tells the connector's two ports.
+        """
         if self.target.kind != "world":
-            self.gate.hold(_lock_name(device))
+            self.gate.hold(f"usb {label(min(port, peer_of(port) or port))}")
 
     def find(self, products: Iterable[int], selector: Selector | None = None) -> UsbDevice | None:
         """Return the device that fits, or ``None``.
@@ -167,7 +195,7 @@ class Bus:
         trouble: DeviceError | None = None
         for device in self._all():
             try:
-                if device.idProduct in welcome and _fits(device, chosen):
+                if device.idProduct in welcome and self._fits(device, chosen):
                     fitting.append(device)
             except DeviceError as error:
                 trouble = error
@@ -177,13 +205,49 @@ class Bus:
             raise trouble
         return fitting[0] if fitting else None
 
-    def _all(self) -> list[UsbDevice]:
+    def _fits(self, device: UsbDevice, selector: Selector) -> bool:
+        if not _is_placed(device, selector):
+            return False
+        if selector.serial is None or device.idProduct == protocol.BOOT_PRODUCT_ID:
+            return True
+        return (self._known_serial(device) or read_serial(device)) == selector.serial
+
+    def _known_serial(self, device: UsbDevice) -> str | None:
+        """What the system read when the device enumerated: its control endpoint may be dead now."""
+        ports = device.port_numbers
+        if self.target.kind == "world" or ports is None:
+            return None
+        return serial_at((device.bus, tuple(ports)))
+
+    def hubs(self) -> list[UsbDevice]:
+        """Return every hub that the system shows; nothing is asked of them.
+
+        Raises:
+            DeniedError: when the guard does not allow to look.
+            DeviceError: when the system does not tell.
+        """
+        self.permit(Operation.PROBE)
+        return self._all(bDeviceClass=protocol.HUB_CLASS)
+
+    def devices(self) -> list[UsbDevice]:
+        """Return every application and boot ROM that fits the port chosen, of any serial number.
+
+        Raises:
+            DeniedError: when the guard does not allow to look.
+            DeviceError: when the system does not tell.
+        """
+        self.permit(Operation.PROBE)
+        known = (protocol.APPLICATION_PRODUCT_ID, protocol.BOOT_PRODUCT_ID)
+        return [
+            device
+            for device in self._all()
+            if device.idProduct in known and _is_placed(device, self.selector)
+        ]
+
+    def _all(self, **wanted: int) -> list[UsbDevice]:
+        wanted = wanted or {"idVendor": protocol.VENDOR_ID}
         with usb_errors("enumerate"):
-            return list(
-                usb.core.find(
-                    find_all=True, backend=self._require_backend(), idVendor=protocol.VENDOR_ID
-                )
-            )
+            return list(usb.core.find(find_all=True, backend=self._require_backend(), **wanted))
 
     def find_application(self) -> UsbDevice:
         """Return the application's device.
@@ -247,7 +311,7 @@ class Bus:
         except DeviceError:
             return ""
         found = ", ".join(
-            f"{protocol.VENDOR_ID:04x}:{device.idProduct:04x} at {_place_name(device)}"
+            f"{protocol.VENDOR_ID:04x}:{device.idProduct:04x} at {place_name(device)}"
             for device in devices
         )
         return f"; on the bus: {found}" if found else ""
@@ -293,7 +357,7 @@ class Bus:
         self.permit(Operation.UPLOAD)
         self.hold(device)
         try:
-            with self.gate.doing(Operation.UPLOAD, port=_place_name(device)):
+            with self.gate.doing(Operation.UPLOAD, port=place_name(device)):
                 report = upload(device, image, self.runtime, progress=progress)
         finally:
             usb.util.dispose_resources(device)
@@ -329,19 +393,10 @@ def answers(device: UsbDevice) -> bool:
     return len(reply) == protocol.DEVICE_INFO_BYTES
 
 
-def _lock_name(device: UsbDevice) -> str:
-    """The connector: the same for boot ROM and application where the system tells its two ports."""
+def place_name(device: UsbDevice) -> str:
+    """Where a device is, as the kernel writes it, such as ``2-1.4``."""
     ports = device.port_numbers
-    if ports is None:
-        return f"usb {device.bus} address {device.address}"
-    port = (device.bus, tuple(ports))
-    bus, path = min(port, peer_of(port) or port)
-    return f"usb {bus}-{'.'.join(map(str, path))}"
-
-
-def _place_name(device: UsbDevice) -> str:
-    ports = device.port_numbers
-    return f"bus {device.bus}" if ports is None else f"{device.bus}-{'.'.join(map(str, ports))}"
+    return f"bus {device.bus}" if ports is None else label((device.bus, tuple(ports)))
 
 
 def _is_placed(device: UsbDevice, selector: Selector) -> bool:
@@ -355,16 +410,12 @@ def _is_placed(device: UsbDevice, selector: Selector) -> bool:
     return None in (selector.port_numbers, ports) or tuple(ports) == selector.port_numbers
 
 
-def _fits(device: UsbDevice, selector: Selector) -> bool:
-    if not _is_placed(device, selector):
-        return False
-    if selector.serial is None or device.idProduct == protocol.BOOT_PRODUCT_ID:
-        return True
-    return _read_serial(device) == selector.serial
+def read_serial(device: UsbDevice) -> str:
+    """Ask for the serial number ourselves: pyusb's property has no time-out to choose.
 
-
-def _read_serial(device: UsbDevice) -> str:
-    """Ask for the serial number ourselves: pyusb's property has no time-out to choose."""
+    Raises:
+        DeviceError: when the device does not answer with one.
+    """
     try:
         with usb_errors("read serial number"):
             reply = device.ctrl_transfer(

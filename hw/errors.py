@@ -166,8 +166,9 @@ class ImageError(DeviceError):
 
 _ADVICE_BY_RULE = {
     "host-state": (
-        "give authority=Authority(RiskMode.STANDARD, host_state=HostState.NORMAL) where you know "
-        "that the host is stable, or use a simulated world"
+        "ask hw.host.current_state() what the host needs, and give "
+        "authority=Authority(RiskMode.STANDARD, host_state=current_state().state), or use a "
+        "simulated world"
     ),
     "mode": "give an Authority with a higher risk mode, such as RiskMode.AGGRESSIVE",
     "force-guard": (

@@ -12,7 +12,7 @@ from sim.host.controller import HostController
 from sim.host.virtual_time import VirtualTime
 from sim.kernel import World
 from sim.latest import Latest
-from sim.options import Options
+from sim.options import NO_HUB, Options
 
 if TYPE_CHECKING:
     from hw.trace import Recorder
@@ -63,6 +63,10 @@ class Bench(World):
         self.chip = self.board.chip
         self.chip.link = self.host
         self.host.vbus = self.chip.vbus
+        if self.options.hub != NO_HUB:
+            from sim.host.hub import UsbHub
+
+            self.host.hub = UsbHub(self.host, self.options.hub)
 
     def _load(self, ram: bytearray, entry: int) -> Firmware | None:
         """What the boot ROM's jump finds: any revision's image runs, under this world's policy."""

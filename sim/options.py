@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Annotated, get_type_hints
 
+NO_HUB = "none"
+
 
 @dataclass(frozen=True)
 class Options:
@@ -154,6 +156,11 @@ class Options:
     enumeration_timeout_ms: Annotated[
         int, "Linux hub driver: 5 s for each control request of an enumeration"
     ] = 5_000
+    hub: Annotated[
+        str,
+        "judgement: the board is on the host's own port; uhubctl's issues 319, 173, 211 and 496: "
+        "many hubs claim to switch a port's power and do not (lying, deaf, usb2-only)",
+    ] = NO_HUB
 
 
 def sources() -> list[tuple[str, int | bool | str, str]]:

@@ -16,6 +16,9 @@ from hw.guard.locks import DeviceLock
 from hw.guard.operations import Operation, OperationClass
 
 _UNMARKED: Final = nullcontext()
+_LASTING: Final = frozenset((Operation.CONFIGURE, Operation.STREAM))
+"""Volatile, and done again and again, where two writes to the disk each time would change how a
+stream starts: one mark from the first to the end."""
 
 
 class Gate:
@@ -77,6 +80,8 @@ class Gate:
     def doing(self, operation: Operation, **facts: object) -> AbstractContextManager[object]:
         """Permit an operation, mark its begin, and return a context that marks its end.
 
+        What only sets volatile state is marked as :meth:`lasting`.
+
         Args:
             operation: which.
             facts: what the journal is told of it.
@@ -85,6 +90,9 @@ class Gate:
             DeniedError: the guard does not allow it.
             JournalError: the mark cannot be written, so it must not be done.
         """
+        if operation in _LASTING:
+            self.lasting(operation, **facts)
+            return _UNMARKED
         self.permit(operation)
         if not self._marks(operation):
             return _UNMARKED

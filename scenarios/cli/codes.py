@@ -23,8 +23,12 @@ BY_NAME = {
     "sim.errors.FirmwareNotKnown": USAGE,
     "hw.guard.certificate.CertificateError": USAGE,
     "hw.guard.grants.GrantsError": USAGE,
+    "hw.supervisor.metrics.MetricsError": USAGE,
+    "hw.serial.errors.ChoiceError": USAGE,
+    "hw.serial.errors.RefusedError": CHECK_FAILED,
     "hw.errors.DeniedError": DENIED,
     "hw.errors.ImageError": USAGE,
+    "hw.host.errors.EvidenceError": NOT_AVAILABLE,
     "hw.errors.DeviceError": NOT_AVAILABLE,
     "sim.errors.SimulationError": CHECK_FAILED,
 }
@@ -35,7 +39,7 @@ these errors take longer to import than help takes to print."""
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """What a place for output has when it takes no more."""
 LEAVE = {
-    "host-state": "where you know that this host is stable, say --host-state normal",
+    "host-state": "see what it needs with: fx3loop host status",
     "mode": "give a higher risk mode, such as --risk aggressive",
     "acknowledgement-missing": "allow it with --acknowledge {operation}",
     "acknowledgement-expired": "allow it again with --acknowledge {operation}",

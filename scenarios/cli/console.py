@@ -103,7 +103,7 @@ def converse(station: Station, show: Show, remark: Show) -> None:
     talk = Talk(station)
     was_missing = False
     waiting = ""
-    with _key_by_key() as read:
+    with key_by_key() as read:
         remark("debug console: ? and return for help, ! for a local command, Ctrl-D to end\n")
         while True:
             try:
@@ -131,7 +131,7 @@ def standard_input() -> Iterator[str]:
 
 
 @contextmanager
-def _key_by_key() -> Iterator[Callable[[], str]]:
+def key_by_key() -> Iterator[Callable[[], str]]:
     """Have the terminal hand over each key at once, Ctrl-C too, and echo none."""
     import termios
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +12,7 @@ from scenarios.cli.codes import CHECK_FAILED, OK
 from scenarios.cli.target import USB, refuse_other_target, target_options
 
 if TYPE_CHECKING:
-    from scenarios.cli.device_lines import Line
     from scenarios.cli.device_place import Place
-    from scenarios.station import Station
 
 SCHEMA = "fx3loop.device/1"
 WORLD_ONLY = {
@@ -54,6 +52,18 @@ class DeviceCommand(click.Command):
 )
 @click.option("-k", "--keep-going", is_flag=True, help="Go on after a command that failed.")
 @click.option("--skip-stream", is_flag=True, help="fw-test without its three lines of stream.")
+@click.option("--count", type=click.IntRange(min=1), metavar="N", help="watch: so many looks.")
+@click.option("--port", metavar="PORT", help="console: on this serial port, 115200 8N1.")
+@click.option(
+    "--seconds", type=click.IntRange(min=1), metavar="N", help="console --port: end after so long."
+)
+@click.option(
+    "--file",
+    "log",
+    type=click.Path(path_type=Path, allow_dash=True),
+    metavar="LOG",
+    help="console: judge a recorded log under --policy; - is standard input.",
+)
 @click.option("--firmware", default="reference", show_default=True, metavar="R")
 @click.option(
     "--policy", default="reference", show_default=True, metavar="P|FILE", help="Preset or TOML."
@@ -70,6 +80,10 @@ def command(
     script: Path | None,
     keep_going: bool,
     skip_stream: bool,
+    count: int | None,
+    port: str | None,
+    seconds: int | None,
+    log: Path | None,
     firmware: str,
     policy: str,
     options: tuple[str, ...],
@@ -79,11 +93,10 @@ def command(
     target: str,
     risk: str,
     acknowledge: tuple[str, ...],
-    host_state: str,
     serial: str | None,
     image: Path | None,
 ) -> None:
-    """Send plain commands to a device, or talk to its debug console.
+    """Send plain commands to a device, look at it, or talk to its debug console.
 
     Several commands follow one another on one device, with commas between them:
 
@@ -95,177 +108,112 @@ def command(
 
     Ends with 0 when all passed, 1 when one failed, 4 when the device is not there or leaves.
     """
+    from scenarios.cli import device_lines
+    from scenarios.cli.device_session import Session
+
+    for word in words:
+        if word.startswith("-") and not word[1:2].isdigit():
+            raise click.NoSuchOption(word, ctx=context)
+    if log is not None or port is not None:
+        context.exit(_other_console(context))
+    if seconds is not None:
+        raise click.UsageError("--seconds goes with console --port PORT")
+    lines = device_lines.read(words, script)
+    names = [line.name for line in lines]
+    if count is not None and device_lines.WATCH not in names:
+        raise click.UsageError("--count goes with watch")
+    is_live = _is_live(names, as_json=as_json)
+    place, about = _place(context, is_live=is_live)
+    with place as here:
+        session = Session(here, is_quiet=as_json, streams=not skip_stream, count=count)
+        is_good = session.run(lines, keep_going=keep_going)
+    if as_json:
+        from scenarios.cli import output
+
+        output.print_json({"schema": SCHEMA, **about, "commands": session.results})
+    context.exit(OK if is_good else CHECK_FAILED)
+
+
+def _is_live(names: list[str], *, as_json: bool) -> bool:
+    """Whether a person types at the console or watches, so that a world keeps to the wall clock."""
+    import sys
+
+    from scenarios.cli import device_lines
+    from scenarios.cli.device_console import is_terminal
+
+    is_typed = names[-1] == device_lines.CONSOLE and is_terminal()
+    if is_typed and as_json:
+        raise click.UsageError("--json is for a script: give the console its keys by a pipe")
+    is_watched = device_lines.WATCH in names and sys.stdout.isatty() and not as_json
+    return is_typed or is_watched
+
+
+def _place(
+    context: click.Context, *, is_live: bool
+) -> tuple[AbstractContextManager[Place], dict[str, Any]]:
+    """Where to work, and what to say of it in JSON."""
     from scenarios import option_text
-    from scenarios.cli import device_lines, inputs
+    from scenarios.cli import inputs
     from scenarios.cli.device_place import usb_place, world_place
     from scenarios.cli.running import Device
     from sim.faults import Fault
     from sim.firmware import revision
     from sim.world import BenchWorld
 
-    for word in words:
-        if word.startswith("-") and not word[1:2].isdigit():
-            raise click.NoSuchOption(word, ctx=context)
-    lines = device_lines.read(words, script)
-    is_live = lines[-1].name == device_lines.CONSOLE and _is_terminal()
-    if is_live and as_json:
-        raise click.UsageError("--json is for a script: give the console its keys by a pipe")
-    firmware_image = inputs.image(image)
+    given = context.params
+    image = inputs.image(given["image"])
     refuse_other_target(context, WORLD_ONLY, has_world_image=True)
-    chosen = inputs.policy(policy)
-    release = revision(firmware).name
-    knobs = option_text.parse(options)
-    armed = tuple(Fault.parse(text) for text in faults)
-    session = Session(lines, keep_going=keep_going, streams=not skip_stream, is_quiet=as_json)
-    place: AbstractContextManager[Place]
-    if target == USB:
-        device = Device.of(risk, acknowledge, host_state, serial, firmware_image, seed)
-        place = nullcontext(usb_place(device))
-        about: dict[str, Any] = {"target": device.selector.label}
-    else:
-        place = world_place(
-            lambda: BenchWorld(release, chosen, seed=seed, options=knobs, faults=armed),
-            firmware_image,
-            is_live=is_live,
+    if given["target"] == USB:
+        device = Device.of(
+            given["risk"], given["acknowledge"], given["serial"], image, given["seed"]
         )
-        about = {
-            "target": "world",
-            "firmware": release,
-            "policy": chosen.name,
-            "seed": seed,
-            "options": list(option_text.changed(knobs)),
-            "faults": list(faults),
-        }
-    with place as here:
-        session.run(here, is_live=is_live)
-    if as_json:
-        from scenarios.cli import output
-
-        output.print_json({"schema": SCHEMA, **about, "commands": session.results})
-    context.exit(OK if session.is_good else CHECK_FAILED)
-
-
-class Session:
-    """Commands, one after the other, on one device.
-
-    Args:
-        lines: what to do.
-        keep_going: do the rest after a failure too.
-        streams: False leaves out the stream lines of ``fw-test``.
-        is_quiet: print nothing; the results are wanted as data.
-
-    Attributes:
-        results: of each command that was done: how it was written, whether it passed, its text.
-    """
-
-    def __init__(
-        self, lines: list[Line], *, keep_going: bool, streams: bool, is_quiet: bool
-    ) -> None:
-        self.results: list[dict[str, Any]] = []
-        self._lines = lines
-        self._keep_going = keep_going
-        self._streams = streams
-        self._is_quiet = is_quiet
-
-    @property
-    def is_good(self) -> bool:
-        """All were done and passed."""
-        return len(self.results) == len(self._lines) and all(
-            item["passed"] for item in self.results
-        )
-
-    def run(self, place: Place, *, is_live: bool) -> None:
-        """Do it all; a device that failed, or that Ctrl-C took, is left stopped.
-
-        Raises:
-            DeniedError: the guard does not allow a command.
-            NoDeviceError: the device is not there, or left.
-            DeviceError: it cannot be opened.
-        """
-        from hw.errors import DeviceError
-
-        station = place.station()
-        with station.device as device:
-            try:
-                self._run_lines(station, place, is_live=is_live)
-            except BaseException:
-                # A world that was cut off in the middle of an event may be past use.
-                with suppress(Exception):
-                    device.stop()
-                raise
-            if not self.is_good:
-                with suppress(DeviceError):
-                    device.stop()
-
-    def _run_lines(self, station: Station, place: Place, *, is_live: bool) -> None:
-        from scenarios.cli.device_lines import ACCEPTANCE, CONSOLE
-
-        for line in self._lines:
-            if line.name == CONSOLE:
-                self._console(station, is_live=is_live)
-            elif line.name == ACCEPTANCE:
-                self._acceptance(line, station, place)
-            else:
-                self._command(line, station)
-            if not self.results[-1]["passed"] and not self._keep_going:
-                return
-
-    def _command(self, line: Line, station: Station) -> None:
-        from hw.errors import AccessDeniedError, DeniedError, DeviceError, NoDeviceError
-        from scenarios.errors import Trouble, describe
-
-        assert line.run is not None
-        try:
-            text, has_passed = line.run(station), True
-        except (AccessDeniedError, DeniedError, NoDeviceError):
-            # Not the command's own failure, and none of those that follow can do better.
-            raise
-        except (DeviceError, Trouble) as error:
-            text, has_passed = describe(error), False
-        self._result(line.text, has_passed, text)
-        self._say(f"{'PASS' if has_passed else 'FAIL'} {line.name}: {text}\n")
-
-    def _console(self, station: Station, *, is_live: bool) -> None:
-        import sys
-
-        from scenarios.cli import console
-
-        shown: list[str] = []
-
-        def show(text: str) -> None:
-            shown.append(text if sys.stdout.isatty() else text.replace("\r", ""))
-            self._say(shown[-1])
-
-        if is_live:
-            console.converse(station, show, lambda text: click.echo(text, nl=False, err=True))
-        else:
-            console.play(station, console.standard_input(), show)
-        self._result("console", True, "".join(shown))
-
-    def _acceptance(self, line: Line, station: Station, place: Place) -> None:
-        from hw.guard import Operation
-        from scenarios.suite.tap import PLANNED, fw_test, tap_text
-
-        needed = (Operation.CONFIGURE, Operation.STREAM, Operation.READ, Operation.RAW)
-        station.device.permit(*needed)
-        # Each step opens the device itself.
-        station.device.close()
-        lines = []
-        for text in tap_text(fw_test(place.station, line.rate_hz, streams=self._streams)):
-            lines.append(text)
-            self._say(f"{text}\n")
-        has_passed = sum(text.startswith("ok ") for text in lines) == PLANNED
-        self._result(line.text, has_passed, "\n".join(lines))
-
-    def _result(self, command: str, has_passed: bool, text: str) -> None:
-        self.results.append({"command": command, "passed": has_passed, "text": text})
-
-    def _say(self, text: str) -> None:
-        if text and not self._is_quiet:
-            click.echo(text, nl=False)
+        return nullcontext(usb_place(device)), {"target": device.selector.label}
+    policy = inputs.policy(given["policy"])
+    release = revision(given["firmware"]).name
+    knobs = option_text.parse(given["options"])
+    armed = tuple(Fault.parse(text) for text in given["faults"])
+    seed = given["seed"]
+    place = world_place(
+        lambda: BenchWorld(release, policy, seed=seed, options=knobs, faults=armed),
+        image,
+        is_live=is_live,
+    )
+    about = {
+        "target": "world",
+        "firmware": release,
+        "policy": policy.name,
+        "seed": seed,
+        "options": list(option_text.changed(knobs)),
+        "faults": list(given["faults"]),
+    }
+    return place, about
 
 
-def _is_terminal() -> bool:
-    import sys
+def _other_console(context: click.Context) -> int:
+    """The console on a serial port, or a recorded one: neither needs a device or a world."""
+    from scenarios.cli import device_console, inputs
 
-    return sys.stdin is not None and sys.stdin.isatty()
+    given = context.params
+    option = "--file" if given["log"] is not None else "--port"
+    if given["words"] != ("console",):
+        raise click.UsageError(f"{option} goes with console alone: fx3loop device console {option}")
+    if given["log"] is not None:
+        if given["port"] is not None:
+            raise click.UsageError("--port and --file together; give one of them")
+        policy = inputs.policy(given["policy"])
+        return device_console.judge_file(given["log"], policy, as_json=given["as_json"])
+    if given["target"] != USB:
+        raise click.UsageError("--port is a real serial port; give --target usb with it")
+    if given["as_json"]:
+        raise click.UsageError("--json goes with --file: record the port first")
+    from hw.bus import Selector
+    from hw.guard import Target
+    from hw.runtime import ThreadRuntime
+
+    port = given["port"]
+    authority = inputs.authority(
+        given["risk"], given["acknowledge"], Selector(), Target("serial", port)
+    )
+    seconds = given["seconds"]
+    duration_ms = None if seconds is None else seconds * 1000
+    return device_console.listen(port, authority, ThreadRuntime(), duration_ms=duration_ms)

@@ -9,6 +9,9 @@ from scenarios.cli.lazy import LazyGroup
 
 SUBCOMMANDS = {
     "policy": "The rules: what may be done to a real target, by host state and risk mode.",
+    "triage": "Take the evidence of crashes, of this host or from files of any host.",
+    "status": "The state of this host, why it is so, and what it needs to be normal.",
+    "confirm": "Your word for one operation, the last step before a host is normal again.",
 }
 """Every subcommand with its line of help; ``policy`` is the ``command`` in ``host_policy``."""
 

@@ -13,7 +13,7 @@ from health import Policy
 from health.errors import PolicyError
 from hw.boot import Image
 from hw.bus import Selector
-from hw.guard import Acknowledgement, Authority, HostState, Operation, RiskMode, Target
+from hw.guard import Acknowledgement, Authority, AuthoritySource, Operation, RiskMode, Target
 from hw.guard.force import is_force_guarded
 from scenarios.errors import InputError, not_known
 
@@ -38,22 +38,26 @@ def policy(text: str) -> Policy:
 def authority(
     risk_mode: str,
     acknowledged: tuple[str, ...],
-    host_state: str,
     selector: Selector,
     target: Target | None = None,
-) -> Authority:
-    """Return what the guard is told.
+) -> AuthoritySource:
+    """Return what answers to the guard; standing grants are for the supervisor alone.
+
+    The state of the host is computed from its evidence, and nobody can just claim it: a host that
+    freezes stops the work at its next operation. ``fx3loop host confirm`` is heard here too.
 
     Args:
         risk_mode: of :class:`hw.guard.RiskMode`.
         acknowledged: labels of operations, each acknowledged for the selected device.
-        host_state: of :class:`hw.guard.HostState`.
         selector: which device.
         target: what is acknowledged for, where that is no device on the bus.
 
     Raises:
         InputError: there is no such operation.
     """
+    # For real targets alone: it brings all that reads evidence.
+    from hw.host.watch import HostWatch
+
     operations = {item.label: item for item in Operation}
     target = target or Target("usb", selector.label)
     acknowledgements = []
@@ -61,12 +65,16 @@ def authority(
         if label not in operations:
             raise not_known("operation", label, operations)
         acknowledgements.append(Acknowledgement(operations[label], target))
-    return Authority(
-        RiskMode(risk_mode),
-        frozenset(acknowledgements),
-        HostState(host_state),
-        is_force_guarded=is_force_guarded(os.environ),
-    )
+    mode, given = RiskMode(risk_mode), frozenset(acknowledgements)
+    watch = HostWatch()
+
+    def of_this_moment() -> Authority:
+        state, confirmed = watch.look()
+        return Authority(
+            mode, given | confirmed, state, is_force_guarded=is_force_guarded(os.environ)
+        )
+
+    return of_this_moment
 
 
 def image(path: Path | None) -> Image | None:

@@ -102,7 +102,6 @@ def command(
     target: str,
     risk: str,
     acknowledge: tuple[str, ...],
-    host_state: str,
     serial: str | None,
     image: Path | None,
 ) -> None:
@@ -154,7 +153,7 @@ def command(
     try:
         place: DevicePlace
         if is_real:
-            device = Device.of(risk, acknowledge, host_state, serial, firmware_image, plan.seed)
+            device = Device.of(risk, acknowledge, serial, firmware_image, plan.seed)
             place = SoakDevice(
                 plan.table,
                 plan.firmware,

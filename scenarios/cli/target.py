@@ -14,7 +14,6 @@ USB = "usb"
 OF_A_DEVICE = {
     "risk": "--risk",
     "acknowledge": "--acknowledge",
-    "host_state": "--host-state",
     "serial": "--serial",
 }
 """What only a real device needs: parameter and option."""
@@ -23,7 +22,7 @@ OF_A_DEVICE = {
 def target_options(command: Command) -> Command:
     """Give a command ``--target`` and what the guard has to be told for a real device.
 
-    The command gets ``target``, ``risk``, ``acknowledge``, ``host_state``, ``serial``, ``image``.
+    The command gets ``target``, ``risk``, ``acknowledge``, ``serial``, ``image``.
     """
     options = (
         click.option(
@@ -45,13 +44,6 @@ def target_options(command: Command) -> Command:
             multiple=True,
             metavar="OPERATION",
             help="... an operation, such as reset.",
-        ),
-        click.option(
-            "--host-state",
-            type=click.Choice(["unknown", "frozen", "observing", "normal"]),
-            default="unknown",
-            show_default=True,
-            help="... what is known of this host.",
         ),
         click.option("--serial", metavar="DIGITS", help="... which one, by its serial number."),
         click.option(

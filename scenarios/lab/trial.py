@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from math import lcm
 
 from health import Policy
+from hw.trace import Recorder
 from scenarios.errors import InputError
 from scenarios.judge import HANGS, LASTING
 from scenarios.lab.bench import LabBench
@@ -18,12 +19,14 @@ from sim.faults import Fault
 from sim.firmware.app import MAIN_THREAD
 from sim.injector import Armed
 from sim.options import Options
+from sim.probe import Probe
 from sim.sdk import Sdk
 from sim.streams import Stream
 from sim.world import BenchWorld
 
 SETTLED_MS = 1_600
 """From the end of the enumeration on every device has booted, set its clock and streams."""
+LOOK_AT_CHIP_MS = 10
 WATCH_MS = 2_000
 """Longer than the closed forms say, so that a later answer is seen as one."""
 PATIENCE_MS = 30_000
@@ -188,17 +191,29 @@ def phase_ms(trial: Trial) -> int:
     return trial.onset_ms % lcm(trial.policy.poll_interval_ms, trial.policy.pet_interval_ms)
 
 
-def run(trial: Trial) -> Outcome:
-    """Run one trial in a world of its own."""
+def run(trial: Trial, trace: Recorder | None = None) -> Outcome:
+    """Run one trial in a world of its own.
+
+    Args:
+        trial: what is run.
+        trace: for a picture: a recorder that is also shown the chip, every :data:`LOOK_AT_CHIP_MS`.
+    """
     at_ms = onset_base_ms(trial) + phase_ms(trial)
     fault = replace(trial.fault, at_ms=at_ms)
     try:
         with BenchWorld(
-            trial.firmware, trial.policy, seed=trial.seed, options=trial.options, faults=(fault,)
+            trial.firmware,
+            trial.policy,
+            seed=trial.seed,
+            options=trial.options,
+            faults=(fault,),
+            trace=trace,
         ) as world:
             if trial.poll_jitter_ms:
                 make_polls_late(world, trial.poll_jitter_ms)
             world.boot()
+            if trace is not None:
+                Probe(world, LOOK_AT_CHIP_MS)
             receiver = Receiver(world, trial.rate_hz, behaviour_of(trial))
             receiver.set_clock()
             receiver.start()

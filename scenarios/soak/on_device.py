@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hw.boot import Image
 from hw.bus import Selector, UsbBackend
-from hw.guard import Authority, Operation
+from hw.guard import Authority, AuthoritySource, Operation
 from hw.runtime import Runtime, ThreadRuntime
 from hw.rx888 import Rx888
 from scenarios.contract import Examiner
@@ -25,7 +25,7 @@ class SoakDevice(DevicePlace):
     Args:
         table: what may be drawn.
         firmware: the revision that the device is expected to run.
-        authority: what the guard is told.
+        authority: what the guard is told, or what answers with it.
         selector: which device.
         image: firmware for its boot ROM, or None.
         reloads: the device is reset and uploaded to now and then.
@@ -42,7 +42,7 @@ class SoakDevice(DevicePlace):
         self,
         table: Table,
         firmware: str,
-        authority: Authority,
+        authority: Authority | AuthoritySource,
         selector: Selector,
         image: Image | None,
         *,

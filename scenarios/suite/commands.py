@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from hw.connection import request_name
 from hw.errors import StalledError
-from hw.protocol import EP0_BUFFER_BYTES, Argument
+from hw.protocol import EP0_BUFFER_BYTES, Argument, Stats
 from scenarios.station import Station
 from scenarios.suite.moves import (
     require_image,
@@ -105,7 +105,11 @@ def reset(station: Station) -> str:
 
 def stats(station: Station) -> str:
     """GETSTATS, field by field."""
-    found = station.device.stats()
+    return stats_text(station.device.stats())
+
+
+def stats_text(found: Stats) -> str:
+    """Return the fields of GETSTATS as the original's tool prints them."""
     return (
         f"dma={found.dma_count} gpif={found.gpif_state} pib={found.pib_errors} "
         f"last_pib={found.last_pib_error:#06x} i2c={found.i2c_failures} "

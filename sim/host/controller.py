@@ -8,18 +8,24 @@ cut the link, cut the power.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
 
 from simpy.events import Event
 
 from hw.protocol import APPLICATION_PRODUCT_ID, STANDARD_DEVICE_OUT, StandardRequest
 from sim.chip.hardware import UsbFunction
 from sim.chip.usb import DONE, PENDING, BusSignal, ControlTransfer, Setup, TransferStatus
-from sim.host.device import PORT as PORT, Descriptors, UsbDevice as UsbDevice
+from sim.host.device import PORT as PORT, Descriptors, UsbDevice as UsbDevice, bus_of
 from sim.host.enumeration import Enumeration, EnumerationFailed
+from sim.host.monitor import UsbMonitor
 from sim.kernel import FOREVER_NS, HARDWARE, World
 from sim.latest import Latest
 from sim.options import Options
 from sim.tasks import Alarm
+
+if TYPE_CHECKING:
+    from sim.host.hub import UsbHub
 
 MILLISECOND_NS = 1_000_000
 LOG_LINES = 10_000
@@ -41,6 +47,8 @@ class HostController:
         changed: event of the next device that comes or goes; a new one each time.
         log: (time in ns, text) of what the kernel would log, the latest lines.
         vbus: turns the port's supply on or off; the bench connects it to the board.
+        hub: what stands between the root port and the board, or None.
+        monitor: is told every transfer, or None.
     """
 
     def __init__(self, world: World, options: Options) -> None:
@@ -53,6 +61,10 @@ class HostController:
         self.withhold_data: Callable[[int], bool] | None = None
         """A fault: asked for each request with data whether the host vanishes before sending it."""
         self.vbus: Callable[[bool], None] | None = None
+        self.hub: UsbHub | None = None
+        self._is_plugged = True
+        self._is_port_powered = True
+        self.monitor: UsbMonitor | None = None
         self._function: UsbFunction | None = None
         self._link_on = True
         self._address = 0
@@ -78,17 +90,30 @@ class HostController:
         Raises:
             RuntimeError: when no board is connected to the supply.
         """
-        self._supply(False)
+        self._is_plugged = False
+        self._supply("cable unplugged")
 
     def plug(self) -> None:
-        """Put the cable back: the device comes up in its boot ROM."""
-        self._supply(True)
+        """Put the cable back: the device comes up in its boot ROM, where its port has power."""
+        self._is_plugged = True
+        self._supply("cable plugged")
 
-    def _supply(self, on: bool) -> None:
+    def port_power(self, on: bool) -> None:
+        """The supply of the board's port comes or goes; the cable stays."""
+        if on != self._is_port_powered:
+            self._is_port_powered = on
+            self._supply("port power on" if on else "port power off")
+
+    def _supply(self, note: str) -> None:
         if self.vbus is None:
             raise RuntimeError("no board on this port: set vbus, for example to world.chip.vbus")
-        self._note("cable plugged" if on else "cable unplugged")
-        self.vbus(on)
+        self._note(note)
+        self.vbus(self._is_plugged and self._is_port_powered)
+
+    @property
+    def function(self) -> UsbFunction | None:
+        """What hangs on the cable now, enumerated or not."""
+        return self._function
 
     def disconnect(self) -> None:
         """Cut the link and keep the supply, as a disabled port does; the firmware is told."""
@@ -156,7 +181,10 @@ class HostController:
         self._alarm = self.world.alarm(due_ns, call, HARDWARE)
 
     def _enumerate(self, function: UsbFunction, configure_ns: int) -> Enumeration:
-        enumeration = Enumeration(self.world, self.options, function)
+        told = None
+        if self.monitor is not None:
+            told = partial(self.monitor.control, bus_of(function), self._address + 1)
+        enumeration = Enumeration(self.world, self.options, function, told)
         self._alarm = None
         self._enumeration = enumeration
         self.world.spawn("enumeration", lambda: self._read_in(enumeration, configure_ns))
@@ -180,7 +208,10 @@ class HostController:
 
     def _publish(self, function: UsbFunction, descriptors: Descriptors) -> None:
         self._address += 1
-        self.device = UsbDevice(self.world, function, descriptors, self._address)
+        ports = (PORT,) if self.hub is None else self.hub.ports
+        self.device = UsbDevice(
+            self.world, function, descriptors, self._address, ports, self.monitor
+        )
         appeared, self.appeared = self.appeared, Event(self.world)
         appeared.succeed(self.device)
         self._tell_change()
@@ -222,6 +253,9 @@ class HostController:
             bool(data) and self.withhold_data is not None and self.withhold_data(setup.request)
         )
         transfer = ControlTransfer(world, setup, data, withholds)
+        monitor = self.monitor
+        if monitor is not None and device.present:
+            monitor.control(device.bus, device.address, transfer)
         started_ns = world._now
         end_ns = started_ns + timeout_ms * MILLISECOND_NS if timeout_ms else FOREVER_NS
         in_flight = device.control_in_flight
@@ -297,6 +331,8 @@ class HostController:
         request = self.control(device, setup, b"", SET_CONFIGURATION_TIMEOUT_MS)
         if request.status is DONE:
             device.configuration = value
+            if device.bulk is not None:
+                device.bulk.reconfigured()
         return request
 
     # ------------------------------------------------------------ port

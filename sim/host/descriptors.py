@@ -43,9 +43,9 @@ class DeviceDescriptor:
     speed: int
 
     @classmethod
-    def parse(cls, raw: bytes, bus: int, address: int, port: int, speed: int) -> Self:
+    def parse(cls, raw: bytes, bus: int, address: int, ports: tuple[int, ...], speed: int) -> Self:
         """Read 18 bytes."""
-        fields = (*struct.unpack("<BBHBBBBHHHBBBB", raw), bus, address, port, (port,), speed)
+        fields = (*struct.unpack("<BBHBBBBHHHBBBB", raw), bus, address, ports[-1], ports, speed)
         return cls(*fields)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import usb.backend
 
 from sim.chip.usb import UsbSpeed
-from sim.host.controller import PORT, HostController, UsbDevice
+from sim.host.controller import HostController, UsbDevice
 from sim.host.descriptors import (
     ConfigurationDescriptor,
     DeviceDescriptor,
@@ -41,16 +41,23 @@ class Listing(usb.backend.IBackend):  # type: ignore[misc]
         self.host: HostController = world.host
 
     def enumerate_devices(self) -> list[UsbDevice]:
-        """The devices that programs can see."""
-        return [] if self.host.device is None else [self.host.device]
+        """The devices that programs can see: the board, behind the halves of a hub if there is one.
 
-    def get_parent(self, dev: UsbDevice) -> None:
-        """No hub is modelled."""
+        Root hubs are not modelled.
+        """
+        hub, device = self.host.hub, self.host.device
+        hubs = [] if hub is None else [half.device for half in hub.halves]
+        return hubs if device is None else [*hubs, device]
+
+    def get_parent(self, dev: UsbDevice) -> UsbDevice | None:
+        """The hub's half that a device hangs on."""
+        hub = self.host.hub
+        return None if hub is None else hub.parent_of(dev)
 
     def get_device_descriptor(self, dev: UsbDevice) -> DeviceDescriptor:
         """The device descriptor, with bus, address, port and speed."""
         speed = LIBUSB_SPEEDS[dev.speed]
-        return DeviceDescriptor.parse(device_bytes(dev), dev.bus, dev.address, PORT, speed)
+        return DeviceDescriptor.parse(device_bytes(dev), dev.bus, dev.address, dev.ports, speed)
 
     def get_configuration_descriptor(self, dev: UsbDevice, config: int) -> ConfigurationDescriptor:
         """The one configuration; ENOENT past it."""

@@ -82,7 +82,7 @@ def test_a_missing_usb_library_is_named_for_each_system(platform, words):
 @pytest.mark.parametrize(
     ("operation", "authority", "words"),
     [
-        (Operation.OPEN, Authority(), "host_state=HostState.NORMAL"),
+        (Operation.OPEN, Authority(), "host_state=current_state().state"),
         (Operation.STREAM, Authority(RiskMode.SAFE, frozenset(), HostState.NORMAL), "AGGRESSIVE"),
         (
             Operation.OPEN,

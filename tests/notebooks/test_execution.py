@@ -10,7 +10,7 @@ import pytest
 from tests.notebooks.books import BOOKS, ROOT
 
 TIMEOUT_S = 300
-MISSING = "the dependency group `notebooks` is not installed; `make heavy` does that"
+MISSING = "the dependency group `heavy` is not installed; `make heavy` does that"
 
 pytestmark = pytest.mark.heavy
 

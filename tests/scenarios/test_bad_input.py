@@ -26,7 +26,8 @@ from sim.world import BenchWorld
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-c", "from scenarios.cli import main; main()"]
-LEAVE = ("--target", "usb", "--risk", "aggressive", "--host-state", "normal")
+LEAVE = ("--target", "usb", "--risk", "aggressive")
+pytestmark = pytest.mark.usefixtures("stable_host")
 LEAVE_RAW = (*LEAVE, "--acknowledge", "raw")
 IS_ROOT = os.geteuid() == 0
 
@@ -125,7 +126,7 @@ WRONG = [
     ("device test --target usb --firmware fw-2.3", "--firmware needs a world"),
     ("device test --target usb --fault main_hang", "--fault needs a world"),
     ("device test --target moon", "moon"),
-    ("device test --host-state normal", "--host-state is for a real device"),
+    ("device test --host-state normal", "No such option"),
     ("device test --polcy none", "--polcy"),
     ("soak --polcy none", "--polcy"),
     ("list all", "all"),
@@ -325,12 +326,13 @@ def is_stopped(world):
 
 
 @pytest.mark.parametrize("command", USB_COMMANDS, ids=" ".join)
-def test_a_real_device_is_denied_by_default(plugged, command):
-    """Exit 3; the option that would allow it is named. With it, the next one is."""
+def test_a_real_device_is_denied_by_default(plugged, monkeypatch, tmp_path, command):
+    """Exit 3; where the host is not known it says what tells more, else the option that helps."""
     plugged()
-    ends(fx3loop(*command, "--target", "usb"), 3, "denied", "--host-state normal")
-    done = fx3loop(*command, "--target", "usb", "--host-state", "normal")
-    ends(done, 3, "denied", "--acknowledge open")
+    with monkeypatch.context() as patch:
+        patch.setenv("FX3LOOP_EVIDENCE_DIR", str(tmp_path / "none"))
+        ends(fx3loop(*command, "--target", "usb"), 3, "denied", "fx3loop host status")
+    ends(fx3loop(*command, "--target", "usb"), 3, "denied", "--acknowledge open")
 
 
 @pytest.mark.parametrize("command", USB_COMMANDS, ids=" ".join)
@@ -482,11 +484,11 @@ def test_an_interrupt_leaves_the_device_stopped(plugged, monkeypatch):
     """Ctrl-C while it streams: exit 130."""
     world = plugged()
 
-    def interrupted(station, *_):
-        station.sleep_ms(10)
+    def interrupted(session, *_):
+        session.place.runtime.sleep_ms(10)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("scenarios.cli.device_lines._sleep", interrupted)
+    monkeypatch.setattr("scenarios.cli.device_lines._pause", interrupted)
     done = fx3loop("device", "adc 64000000, start, sleep 5000", *LEAVE)
     # The line of the terminal that shows ^C is ended first.
     assert (done.exit_code, done.stderr) == (130, "\nfx3loop: interrupted\n")

@@ -18,6 +18,7 @@ from click.testing import CliRunner
 
 from hw.boot import Image
 from scenarios.cli import cli
+from scenarios.cli.device_lines import OWN
 from scenarios.suite.commands import COMMANDS
 from sim.firmware import image
 
@@ -162,7 +163,7 @@ def test_a_start_without_a_clock_fails():
 def test_the_help_names_every_command():
     """With its numbers."""
     text = device("--help").stdout
-    for name in (*COMMANDS, "sleep", "console", "fw-test"):
+    for name in (*COMMANDS, *OWN):
         assert f"\n  {name} " in text
 
 

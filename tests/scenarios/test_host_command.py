@@ -77,19 +77,19 @@ def test_without_a_subcommand_the_help_is_an_error():
     assert "policy" in done.stderr
 
 
-def test_what_is_typed_binds_to_the_target_and_to_this_process(monkeypatch):
+def test_what_is_typed_binds_to_the_target_and_to_this_process(monkeypatch, stable_host):
     monkeypatch.delenv("QPY_FORCE_KILL_GUARD", raising=False)
     port = Target("serial", "/dev/ttyUSB2")
-    made = inputs.authority("standard", ("fs-write",), "observing", Selector(), port)
+    made = inputs.authority("standard", ("fs-write",), Selector(), port)()
     assert made.risk_mode is RiskMode.STANDARD
-    assert made.host_state is HostState.OBSERVING
+    assert made.host_state is HostState.NORMAL
     assert made.acknowledgements == {Acknowledgement(Operation.FS_WRITE, port, None)}
     assert made.grants == ()
     assert not made.is_force_guarded
     monkeypatch.setenv("QPY_FORCE_KILL_GUARD", "I_UNDERSTAND_RISK")
-    assert inputs.authority("standard", (), "normal", Selector(), port).is_force_guarded
+    assert inputs.authority("standard", (), Selector(), port)().is_force_guarded
 
 
 def test_an_operation_that_does_not_exist_is_answered_with_the_nearest():
     with pytest.raises(InputError, match="port-reset"):
-        inputs.authority("safe", ("portreset",), "normal", Selector())
+        inputs.authority("safe", ("portreset",), Selector())

@@ -13,10 +13,13 @@ import usb.core
 import usb.util
 
 from hw.protocol import BULK_IN_ENDPOINT, GpifState, Request
+from hw.trace.transfers import BUS_ERROR, Stage, TransferLog
 from sim.chip.sequence import SequenceNumbers
 from sim.host.backend import get_backend
 from sim.host.endpoint import FAILING, HEALTHY, OUT_OF_STEP
+from sim.host.monitor import UsbMonitor
 from sim.options import Options
+from sim.world import BenchWorld
 from tests.sim.bench import DONE, MHZ, booted, levels, pause, stats, word
 
 PACKET = 1_024
@@ -214,3 +217,18 @@ def test_level_3_on_the_device_may_leave_the_host_behind(restarts):
             assert refused(device) == errno.EIO
             device.clear_halt(BULK_IN_ENDPOINT)
         assert streaming(world, device, 5) == 5
+
+
+def test_a_capture_shows_the_refused_read_as_a_bus_error():
+    """As usbmon does for a transfer that failed on the wire: EPROTO."""
+    log = TransferLog()
+    with BenchWorld("fw-2.3", "none", options=Options(clear_halt_handler="ack")) as world:
+        world.host.monitor = UsbMonitor(world, log, world.board.samples.read)
+        world.boot()
+        device = opened(world)
+        streaming(world, device, 5)
+        assert word(world, Request.STOPFX3) is DONE
+        device.clear_halt(BULK_IN_ENDPOINT)
+        assert word(world, Request.STARTFX3) is DONE
+        assert refused(device) == errno.EIO
+    assert BUS_ERROR in {event.status for event in log.events if event.stage is Stage.COMPLETED}

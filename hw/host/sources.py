@@ -1,0 +1,84 @@
+"""Where evidence comes from: this host, live, or a folder of files from any host."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Final, Protocol
+
+from hw.host.errors import EvidenceError
+from hw.host.findings import CouldNotLook, EvidenceKind, Finding, Look, Looked
+from hw.host.registry import DumpPlaces
+from hw.host.runner import Runner, SystemRunner
+
+EVIDENCE_DIR: Final = "FX3LOOP_EVIDENCE_DIR"
+"""Environment variable: where the journal of *this* host is exported to, for a container that
+cannot read it. It counts only with entries of the boot that runs now."""
+
+
+class EvidenceSource(Protocol):
+    """Something that can be looked at again and again, each time only at what is new."""
+
+    def look(self, since_utc: datetime, now_utc: datetime) -> tuple[Look, ...]:
+        """Look at everything.
+
+        Args:
+            since_utc: nothing older is wanted.
+            now_utc: the time of this look.
+
+        Returns:
+            All looks, those that were not possible too.
+        """
+        ...
+
+    def dump_places(self) -> DumpPlaces | None:
+        """Return where the host leaves its dumps, where a registry says so; after a look."""
+        ...
+
+
+def looked(
+    source: str, kinds: Iterable[EvidenceKind], look: Callable[[], Iterable[Finding]]
+) -> Look:
+    """Return the answer of one look; what it raises is "could not look", for itself alone.
+
+    Args:
+        source: where.
+        kinds: which evidence it gives.
+        look: returns findings.
+    """
+    which = tuple(kinds)
+    try:
+        found = look()
+    except EvidenceError as error:
+        return CouldNotLook(source, which, str(error))
+    except OSError as error:
+        return CouldNotLook(source, which, f"{error.filename or source}: {error.strerror or error}")
+    return Looked(source, which, tuple(sorted(found, key=lambda item: item.time_utc)))
+
+
+def this_host(
+    boot_id: str,
+    environ: Mapping[str, str] = os.environ,
+    runner: Runner | None = None,
+    platform: str = sys.platform,
+) -> EvidenceSource:
+    """Return the evidence of the host that this runs on.
+
+    Args:
+        boot_id: of the boot that runs now.
+        environ: environment variables; see :data:`EVIDENCE_DIR`.
+        runner: runs commands; the system's by default.
+        platform: as ``sys.platform`` names it.
+    """
+    from hw.host.folder import Folder
+    from hw.host.linux import LinuxHost
+    from hw.host.windows import WindowsHost
+
+    if environ.get(EVIDENCE_DIR):
+        return Folder(Path(environ[EVIDENCE_DIR]), boot_id)
+    if platform == "win32":
+        return WindowsHost(runner or SystemRunner(), environ)
+    return LinuxHost(runner or SystemRunner(), boot_id)
