@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from health import Health, HealthFactory, Policy
 from hw.boot import Image
 from hw.rx888 import Rx888
+from hw.supervisor import Supervisor
 from hw.trace import Recorder
 from hw.trace.transfers import TransferLog
 from scenarios import oracle, registry
@@ -18,7 +19,6 @@ from scenarios.host_program import HostProgram
 from scenarios.judge import Row, judge
 from scenarios.scenario import Scenario
 from scenarios.station import Station
-from scenarios.supervision import Supervisor
 from scenarios.witness import Witness
 from sim.faults import Fault
 from sim.firmware import revision
@@ -33,6 +33,8 @@ from sim.world import BenchWorld
 UPTIME_US = (1_000_000, 3_999_999)
 """How long a device has been up when the program begins, drawn from the seed: over a whole pet
 interval of 3 s, so that every phase of the main loop and of the watchdog is met."""
+ON_DEVICE = ("device", "both")
+ON_HOST = ("host", "both")
 NOBODY = "none"
 """The policy of a device that nobody watches, and of one that its host watches."""
 
@@ -66,7 +68,7 @@ def run_episode(
         scenario: what runs.
         firmware: the revision; by default the one that had this incident.
         policy: a policy or a preset's name.
-        position: where the health module runs: ``device``, ``host`` or ``none``.
+        position: where the health module runs: ``device``, ``host``, ``both`` or ``none``.
         seed: of the world, and of what scenario and faults draw.
         faults: what is injected; by default what the scenario needs.
         options: the bench's knobs.
@@ -98,12 +100,12 @@ def run_episode(
     witness = Witness(health, lambda: world.now_ns)
     with BenchWorld(
         release,
-        chosen if position == "device" else NOBODY,
+        chosen if position in ON_DEVICE else NOBODY,
         seed=seed,
         options=options,
         faults=armed,
         trace=trace,
-        health=witness if position == "device" else Health,
+        health=witness if position in ON_DEVICE else Health,
     ) as world:
         if transfers is not None:
             world.host.monitor = UsbMonitor(world, transfers, world.board.samples.read)
@@ -136,8 +138,8 @@ def _run(
     device = Rx888.open(get_backend(world), runtime, image=image)
     release = world.revision.name
     supervisor = None
-    if position == "host":
-        supervisor = Supervisor(device, runtime, policy, image, trace, witness)
+    if position in ON_HOST:
+        supervisor = Supervisor(device, runtime, policy, image, trace=trace, health=witness)
     examiner = Examiner(release, device, WorldLedger(world, supervisor)) if is_strict else None
     if supervisor is not None:
         station = Station(device, runtime, trace, supervisor.tell, image)

@@ -23,6 +23,7 @@ BY_NAME = {
     "sim.errors.FirmwareNotKnown": USAGE,
     "hw.guard.certificate.CertificateError": USAGE,
     "hw.guard.grants.GrantsError": USAGE,
+    "hw.supervisor.metrics.MetricsError": USAGE,
     "hw.serial.errors.ChoiceError": USAGE,
     "hw.serial.errors.RefusedError": CHECK_FAILED,
     "hw.errors.DeniedError": DENIED,

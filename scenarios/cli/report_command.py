@@ -15,7 +15,7 @@ KILOBYTE = 1_000
 
 
 class Report(click.Command):
-    """A command whose one word ``calibration`` is another command."""
+    """A command some of whose words are other commands: ``calibration`` and ``positions``."""
 
     def make_context(
         self,
@@ -25,14 +25,18 @@ class Report(click.Command):
         **extra: Any,  # noqa: ANN401 - click's signature
     ) -> click.Context:
         """Understand the command line."""
-        if args[:1] == [calibration.name]:
-            name = f"{info_name} {calibration.name}"
-            return calibration.make_context(name, args[1:], parent, **extra)
+        for other in (calibration, positions):
+            if args[:1] == [other.name]:
+                name = f"{info_name} {other.name}"
+                return other.make_context(name, args[1:], parent, **extra)
         return super().make_context(info_name, args, parent, **extra)
 
 
 @click.command(
-    "report", cls=Report, epilog="fx3loop report calibration: the published figures beside ours."
+    "report",
+    cls=Report,
+    epilog="fx3loop report calibration: the published figures beside ours. "
+    "fx3loop report positions: what each position recovers.",
 )
 @click.argument("source", metavar="RESULTS|RUN|CERTIFICATE", required=False)
 @click.option(
@@ -143,6 +147,39 @@ def calibration(context: click.Context, page: Path | None, as_json: bool, quick:
     for trouble in found:
         click.echo(f"fx3loop: {trouble}", err=True)
     context.exit(CHECK_FAILED if found else OK)
+
+
+@click.command("positions")
+@click.option(
+    "--out",
+    "page",
+    type=click.Path(path_type=Path),
+    metavar="FILE.md",
+    help="Write the page there; else it is printed.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON.")
+@click.pass_context
+def positions(context: click.Context, page: Path | None, as_json: bool) -> None:
+    """Tell what the module recovers from the device, from the host, and from both.
+
+    Every kind of fault runs in every position. Ends with 1 when a run breaks an invariant, or a
+    fault never strikes.
+    """
+    from scenarios import positions as report
+    from scenarios.cli import output
+
+    output.writable_file(page)
+    found = report.run(output.Progress("runs"))
+    if page is not None:
+        _write(page, report.page(found))
+    if as_json:
+        output.print_json(report.document(found))
+    elif page is None:
+        click.echo(report.page(found), nl=False)
+    wrong = report.troubles(found)
+    for trouble in wrong:
+        click.echo(f"fx3loop: {trouble}", err=True)
+    context.exit(CHECK_FAILED if wrong else OK)
 
 
 def _write(path: Path, text: str) -> None:

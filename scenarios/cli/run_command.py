@@ -44,7 +44,7 @@ def _complete(
 )
 @click.option(
     "--position",
-    type=click.Choice(["device", "host", "none"]),
+    type=click.Choice(["device", "host", "both", "none"]),
     default="device",
     show_default=True,
     help="Where the health module runs.",

@@ -66,6 +66,15 @@ class WorldBackend(Listing):
         """Wait until a device comes or goes: what libusb calls hotplug, and pyusb lacks."""
         self.fx3loop_world.wait(self.host.changed, limit_ms * MILLISECOND_NS)
 
+    def is_interface_claimed(self, bus: int, address: int) -> bool:
+        """Whether any program has the interface of a device: what Linux shows in sysfs."""
+        device = self.host.device
+        return (
+            device is not None
+            and (device.bus, device.address) == (bus, address)
+            and bool(device.claims)
+        )
+
     # ------------------------------------------------------------ handles
 
     def open_device(self, dev: UsbDevice) -> Handle:
@@ -125,11 +134,9 @@ class WorldBackend(Listing):
             raise Failure.BUSY.error()
         if config_value not in (0, configuration(device).descriptor.bConfigurationValue):
             raise Failure.NOT_FOUND.error()
-        self._kernel_request(
-            dev_handle,
-            Setup(STANDARD_DEVICE_OUT, StandardRequest.SET_CONFIGURATION, config_value, 0, 0),
-        )
-        device.configuration = config_value
+        request = self.host.set_configuration(device, config_value)
+        if request.status is not DONE:
+            raise kernel_request_error(request.status)
 
     def set_interface_altsetting(self, dev_handle: Handle, intf: int, altsetting: int) -> None:
         """SET_INTERFACE, on an interface of one's own."""
