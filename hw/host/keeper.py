@@ -41,7 +41,6 @@ from hw.host.triage import Report, found, report
 
 LOOKBACK_DAYS: Final = 7
 """How far back evidence is read for the state (judgement)."""
-MAX_CONFIRMATION_MINUTES: Final = 24 * 60
 INTERRUPTED: Final = "interrupted: the host restarted"
 """Outcome, in the journal, of what a restart interrupted, once its episode is closed."""
 

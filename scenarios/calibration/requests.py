@@ -29,9 +29,6 @@ from sim.options import Options
 LOCK_TIMES_MS = (1, 2, 5, 10)
 """Over the published span of a PLL's lock time."""
 NEVER_LOCKS_MS = 60_000
-CLOCK_CONTROL_REGISTER = 16
-CLOCK_0_ON = 0x4F
-VGA_VALUES = range(0, 256, 51)
 
 
 def control_timeout() -> Interval:

@@ -249,17 +249,20 @@ class WorldBackend(Listing):
         world = self.fx3loop_world
         if world.endpoint_trouble is not None:
             world.endpoint_trouble.before_read(bulk)
-        monitor = dev_handle.device.monitor
+        device = dev_handle.device
+        monitor = device.monitor
         if bulk.health == FAILING:
             if monitor is not None:
-                monitor.failed_read(dev_handle.device, length)
+                monitor.failed_read(device.bus, device.address, length)
             world.sleep(world.options.control_status_ns)
             raise Failure.IO.error()
         if bulk.health == SILENT:
-            number = monitor.begin_read(dev_handle.device, length) if monitor is not None else 0
+            number = 0
+            if monitor is not None:
+                number = monitor.begin_read(device.bus, device.address, length)
             world.wait(self.host.changed, None if limit_ns == FOREVER_NS else limit_ns)
             if monitor is not None:
-                monitor.end_read(number, TAKEN_BACK if dev_handle.device.present else GONE)
+                monitor.end_read(number, TAKEN_BACK if device.present else GONE)
             present(dev_handle)
             raise Failure.TIMEOUT.error()
         transfer = bulk.submit(length)
