@@ -1,0 +1,175 @@
+"""A world behind a fake usbfs: the process that the programs' ioctls reach.
+
+It runs under ``umockdev-wrapper`` and Debian's Python, which has GObject. Each line on its standard
+input is a Python expression over ``world``, answered by a line of JSON; the first line that it
+writes is the folder that programs need as ``UMOCKDEV_DIR``.
+"""
+
+from __future__ import annotations
+
+import json
+import queue
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import gi
+
+gi.require_version("UMockdev", "1.0")
+from gi.repository import UMockdev  # noqa: E402 - after the version is chosen
+
+from sim.errors import TaskFailed  # noqa: E402
+from sim.faults import Fault  # noqa: E402
+from sim.host.device import UsbDevice  # noqa: E402
+from sim.host.pacing import Pace  # noqa: E402
+from sim.options import Options  # noqa: E402
+from sim.world import BenchWorld  # noqa: E402
+from tests.real.sysfs import ROOT_HUBS, node_of, path_of, record  # noqa: E402
+from tests.real.usbfs import REAP_URB, REAP_URB_NO_DELAY, OpenFile, Refused  # noqa: E402
+
+TICK_S = 0.005
+"""How often the world catches up with the wall clock where nothing is asked of it."""
+CONNECTED, VANISHED, IOCTL, LINE, END = range(5)
+
+
+class Node(UMockdev.IoctlBase):  # type: ignore[misc]
+    """A device node. Its calls come on a thread of umockdev's and are put in the server's queue."""
+
+    def __init__(self, device: UsbDevice, calls: queue.SimpleQueue[tuple[int, Any, Any]]) -> None:
+        super().__init__()
+        self.device = device
+        self.calls = calls
+
+    def do_client_connected(self, client: Any) -> None:  # noqa: ANN401 - GObject has no types
+        """A program opened the node."""
+        self.calls.put((CONNECTED, client, self.device))
+
+    def do_client_vanished(self, client: Any) -> None:  # noqa: ANN401
+        """A program closed the node, or ended."""
+        self.calls.put((VANISHED, client, None))
+
+    def do_handle_ioctl(self, client: Any) -> bool:  # noqa: ANN401
+        """A program waits in an ioctl until its client is completed."""
+        self.calls.put((IOCTL, client, None))
+        return True
+
+
+class Server:
+    """Serves one world until its standard input ends.
+
+    Args:
+        world: booted.
+    """
+
+    def __init__(self, world: BenchWorld) -> None:
+        self.world = world
+        self.pace = Pace(world, 1.0)
+        self.calls: queue.SimpleQueue[tuple[int, Any, Any]] = queue.SimpleQueue()
+        self.testbed = UMockdev.Testbed.new()
+        self.nodes: list[Node] = []
+        self.files: dict[Any, OpenFile] = {}
+        self.waiting: list[Any] = []
+        """Programs in a reap that blocks."""
+        self.shown: UsbDevice | None = None
+        self.configuration = 0
+        self.testbed.add_from_string(ROOT_HUBS)
+        self.show()
+
+    def serve(self) -> None:
+        """Answer until the end."""
+        threading.Thread(target=self._read_lines, daemon=True).start()
+        self._say(self.testbed.get_root_dir())
+        while True:
+            try:
+                kind, subject, more = self.calls.get(timeout=TICK_S)
+            except queue.Empty:
+                self.advance()
+                continue
+            if kind == END:
+                return
+            self.advance()
+            if kind == IOCTL:
+                self.answer(subject)
+            elif kind == CONNECTED:
+                self.files[subject] = OpenFile(self.world, more)
+            elif kind == VANISHED:
+                self.files.pop(subject).close()
+            else:
+                self._say(eval(subject, {"server": self, "world": self.world}))  # noqa: S307
+
+    def _read_lines(self) -> None:
+        for line in sys.stdin:
+            self.calls.put((LINE, line, None))
+        self.calls.put((END, None, None))
+
+    def _say(self, value: object) -> None:
+        print(json.dumps(value, default=str), flush=True)
+
+    def advance(self) -> None:
+        """Let the world catch up; show what came or went, and wake who waits for it."""
+        self.pace.catch_up()
+        self.show()
+        waiting, self.waiting = self.waiting, []
+        for client in waiting:
+            self.answer(client)
+
+    def show(self) -> None:
+        """Bring sysfs and the device nodes in line with the world's bus."""
+        device = self.world.host.device
+        if device is not self.shown:
+            if self.shown is not None:
+                self.testbed.uevent(path_of(self.shown), "remove")
+                self.testbed.remove_device(path_of(self.shown))
+            if device is not None:
+                self.nodes.append(Node(device, self.calls))
+                self.testbed.attach_ioctl(node_of(device), self.nodes[-1])
+                self.testbed.add_from_string(record(device))
+                self.testbed.uevent(path_of(device), "add")
+                self.configuration = device.configuration
+            self.shown = device
+        elif device is not None and device.configuration != self.configuration:
+            self.configuration = device.configuration
+            value = str(self.configuration or "")
+            self.testbed.set_attribute(path_of(device), "bConfigurationValue", value)
+
+    def answer(self, client: Any) -> None:  # noqa: ANN401
+        """Do one ioctl; one of the kernel's own requests goes on beside the others."""
+        file = self.files[client]
+        request = client.get_request()
+        if request == REAP_URB:
+            if not file.ended and file.device.present:
+                self.waiting.append(client)
+                return
+            request = REAP_URB_NO_DELAY
+        if request in file.may_wait:
+            self.world.spawn("ioctl", lambda: self.complete(client, file, request))
+        else:
+            self.complete(client, file, request)
+
+    def complete(self, client: Any, file: OpenFile, request: int) -> None:  # noqa: ANN401
+        """Do one ioctl to its end."""
+        try:
+            result = file.call(request, client.get_arg())
+        except Refused as refused:
+            client.complete(-1, refused.args[0])
+        else:
+            client.complete(result, 0)
+
+
+def main() -> None:
+    """Boot the world that the arguments name: firmware, policy, options and faults as JSON."""
+    wanted = json.loads(sys.argv[1])
+    faults = [Fault.parse(text) for text in wanted["faults"]]
+    options = Options(**wanted["options"])
+    with BenchWorld(wanted["firmware"], wanted["policy"], options=options, faults=faults) as world:
+        start: Callable[[], None] = world.boot if wanted["is_booted"] else world.power_on
+        start()
+        try:
+            Server(world).serve()
+        except TaskFailed as failure:
+            raise SystemExit(f"{failure}: {failure.__cause__!r}") from failure
+
+
+if __name__ == "__main__":
+    main()
