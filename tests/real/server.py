@@ -154,6 +154,8 @@ class Server:
         except Refused as refused:
             client.complete(-1, refused.args[0])
         else:
+            # What the call changed is to be seen when it returns.
+            self.show()
             client.complete(result, 0)
 
 

@@ -38,6 +38,7 @@ from sim.world import BenchWorld
 
 CAPABILITIES = 0x1DD
 """Of a port on xHCI, without memory mapping: no bulk continuation, but scatter-gather."""
+ENDPOINT_BITS = 0x8F
 KERNEL_TIMEOUT_MS = 5_000
 URB = struct.Struct("<BB2xiI4xQiiiiiIQ")
 """usbdevfs_urb of a 64-bit kernel."""
@@ -215,7 +216,11 @@ class OpenFile:
 
     def _endpoint_of(self, endpoint: int) -> None:
         """An endpoint of the configuration, whose interface its first user claims."""
-        if endpoint != BULK_IN_ENDPOINT or not self.device.configuration:
+        if endpoint & ~ENDPOINT_BITS:
+            raise Refused(errno.EINVAL)
+        if not self.device.configuration:
+            raise Refused(errno.ESRCH)
+        if endpoint != BULK_IN_ENDPOINT:
             raise Refused(errno.ENOENT)
         self._take_interface(INTERFACE_NUMBER)
 
@@ -262,7 +267,7 @@ class OpenFile:
     def _submit(self, argument: Memory) -> None:
         memory = argument.resolve(0, URB.size)
         kind, endpoint, _, _, _, length, *_ = URB.unpack(memory.retrieve())
-        urb = Urb(memory, _address(argument))
+        urb = Urb(memory, memory.client_addr)
         if length:
             urb.buffer = memory.resolve(16, length)
         if kind == CONTROL:
@@ -299,8 +304,11 @@ class OpenFile:
         if setup.request_type & TYPE_MASK == TYPE_VENDOR:
             return
         recipient = setup.request_type & RECIPIENT_MASK
-        if recipient == RECIPIENT_ENDPOINT and setup.index & 0x7F:
-            self._endpoint_of(setup.index & 0xFF)
+        endpoint = setup.index & 0xFF
+        if recipient == RECIPIENT_ENDPOINT and endpoint & ~DIRECTION_IN:
+            # findintfep is tried with the other direction too.
+            other_way = endpoint ^ DIRECTION_IN
+            self._endpoint_of(other_way if other_way == BULK_IN_ENDPOINT else endpoint)
         elif recipient == RECIPIENT_INTERFACE:
             self._take_interface(setup.index & 0xFF)
 
