@@ -155,7 +155,10 @@ class Conduct:
         yield "4096 bytes", lambda: self.send(mine, UNKNOWN_REQUEST, bytes(4096))
         yield "4097 bytes", lambda: self.send(mine, UNKNOWN_REQUEST, bytes(4097))
         yield "time-out", lambda: self.send(mine, Request.HANGFX3, b"", value=900, timeout_ms=300)
-        yield "time-out behind it", lambda: self.ask(mine, VENDOR_IN, Request.TESTFX3, length=4, timeout_ms=100)
+        yield (
+            "time-out behind it",
+            lambda: self.ask(mine, VENDOR_IN, Request.TESTFX3, length=4, timeout_ms=100),
+        )
         yield "later", lambda: self.sleep(1.0)
         yield "reply after it", lambda: self.ask(mine, VENDOR_IN, Request.TESTFX3, length=4)[:3]
 
@@ -186,7 +189,10 @@ class Conduct:
         yield "whole", lambda: self.read(mine, 1 << 16)
         yield "words", lambda: self.backend.bulk_read(mine, 0x81, 0, array("H", bytes(2048)), 500)
         yield "not whole packets", lambda: self.read(mine, 1000)
-        yield "some before the time-out", lambda: 0 < self.read(mine, 4 << 20, timeout_ms=200) < 4 << 20
+        yield (
+            "some before the time-out",
+            lambda: 0 < self.read(mine, 4 << 20, timeout_ms=200) < 4 << 20,
+        )
         yield "stop", lambda: self.send(mine, Request.STOPFX3, bytes(4))
 
     def configurations(self, mine: Any, _: Any) -> Iterator[tuple[str, Callable[[], Any]]]:  # noqa: ANN401

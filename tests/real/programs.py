@@ -9,10 +9,21 @@ from array import array
 from collections.abc import Callable
 from typing import Any
 
+import usb.core
+import usb.util
+
 from hw.boot import Image
-from hw.errors import DeviceError
-from hw.guard import Acknowledgement, Authority, HostState, Operation, RiskMode
-from hw.protocol import BOOT_PRODUCT_ID
+from hw.errors import DeviceError, usb_errors
+from hw.guard import Acknowledgement, Authority, HostState, Operation, RiskMode, Target
+from hw.protocol import (
+    BOOT_PRODUCT_ID,
+    BULK_IN_ENDPOINT,
+    CONFIGURATION_VALUE,
+    INTERFACE_NUMBER,
+    VENDOR_ID,
+    VENDOR_IN,
+    Request,
+)
 from hw.rx888 import Rx888
 from sim.firmware import image
 
@@ -20,15 +31,13 @@ RATE_HZ = 8_000_000
 BLOCK_BYTES = 256 * 1024
 UNKNOWN_REQUEST = 0x77
 ACKNOWLEDGED = (Operation.RAW, Operation.HANG, Operation.PORT_RESET, Operation.RESET)
-TARGET = "any device"
+TARGET = Target("usb", "any device")
 
 
 def authority() -> Authority:
     """Everything that these programs do is allowed."""
     acknowledgements = (Acknowledgement(operation, TARGET) for operation in ACKNOWLEDGED)
-    return Authority(
-        RiskMode.AGGRESSIVE, frozenset(acknowledgements), host_state=HostState.NORMAL
-    )
+    return Authority(RiskMode.AGGRESSIVE, frozenset(acknowledgements), host_state=HostState.NORMAL)
 
 
 def device(**more: Any) -> Rx888:  # noqa: ANN401
@@ -100,6 +109,38 @@ def owner() -> str:
     return "closed"
 
 
+def first_samples() -> str:
+    """Show the first bytes of a stream, and go on streaming until a line comes."""
+    with device() as rx:
+        rx.start_adc(RATE_HZ)
+        data = rx.primed_start(BLOCK_BYTES, timeout_ms=2_000)
+        print(json.dumps(data[:64].hex()), flush=True)
+        sys.stdin.readline()
+        rx.stop()
+    return "closed"
+
+
+def beside() -> dict[str, Any]:
+    """What pyusb may do beside a program that owns the interface."""
+    other = usb.core.find(idVendor=VENDOR_ID)
+    return {
+        "vendor request": other.ctrl_transfer(VENDOR_IN, Request.TESTFX3, 0, 0, 4)[0],
+        "claim": _kind(lambda: usb.util.claim_interface(other, INTERFACE_NUMBER)),
+        "configure": _kind(lambda: other.set_configuration(CONFIGURATION_VALUE)),
+        "clear halt": _kind(lambda: other.clear_halt(BULK_IN_ENDPOINT)),
+    }
+
+
+def _kind(call: Callable[[], object]) -> str | None:
+    """The class of the typed error that a call of pyusb's ends with."""
+    try:
+        with usb_errors("call"):
+            call()
+    except DeviceError as error:
+        return type(error).__name__
+    return None
+
+
 def unplugged_reader() -> list[str] | None:
     """Read until the device is gone."""
     with device() as rx:
@@ -120,13 +161,12 @@ def reset_and_return() -> dict[str, Any]:
     """RESETFX3, the boot ROM, and an upload; then the same once more from inside the program."""
     found: dict[str, Any] = {}
     with device() as rx:
-        found["boots before"] = rx.stats().boot_count
         rx.reset()
         rx.wait_for(BOOT_PRODUCT_ID, timeout_ms=10_000)
         found["stale"] = failure(rx.info)
         report = rx.reacquire(Image.parse(image("fw-2.3")))
-        found["uploaded_bytes"] = None if report is None else report.data_bytes
-        found["boots after"] = rx.stats().boot_count
+        found["uploaded_bytes"] = None if report is None else report.written_bytes
+        found["firmware"] = rx.info().firmware_minor
         rx.start_adc(RATE_HZ)
         found["bytes"] = len(rx.primed_start(BLOCK_BYTES, timeout_ms=2_000))
         rx.stop()
@@ -134,11 +174,11 @@ def reset_and_return() -> dict[str, Any]:
 
 
 def port_reset() -> dict[str, Any]:
-    """A port reset, after which the application answers again."""
+    """A port reset, which needs no answer of the firmware, and an upload where it ends so."""
     with device() as rx:
         rx.port_reset()
-        rx.reacquire(None, in_place=True)
-        return {"hardware": rx.info().hardware}
+        report = rx.reacquire(Image.parse(image("fw-2.3")), in_place=True)
+        return {"is_uploaded": report is not None, "hardware": rx.info().hardware}
 
 
 PROGRAMS: dict[str, Callable[[], Any]] = {
@@ -148,6 +188,8 @@ PROGRAMS: dict[str, Callable[[], Any]] = {
         trouble,
         opening,
         owner,
+        first_samples,
+        beside,
         unplugged_reader,
         upload,
         reset_and_return,

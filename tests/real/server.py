@@ -12,6 +12,7 @@ import queue
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import gi
@@ -25,11 +26,20 @@ from sim.host.device import UsbDevice  # noqa: E402
 from sim.host.pacing import Pace  # noqa: E402
 from sim.options import Options  # noqa: E402
 from sim.world import BenchWorld  # noqa: E402
-from tests.real.sysfs import ROOT_HUBS, node_of, path_of, record  # noqa: E402
+from tests.real.sysfs import (  # noqa: E402
+    ROOT_HUBS,
+    interface_path_of,
+    interface_record,
+    node_of,
+    path_of,
+    record,
+)
 from tests.real.usbfs import REAP_URB, REAP_URB_NO_DELAY, OpenFile, Refused  # noqa: E402
 
 TICK_S = 0.005
 """How often the world catches up with the wall clock where nothing is asked of it."""
+USBFS_DRIVER = "../../../../../../bus/usb/drivers/usbfs"
+"""What the kernel binds a claimed interface to."""
 CONNECTED, VANISHED, IOCTL, LINE, END = range(5)
 
 
@@ -73,6 +83,7 @@ class Server:
         """Programs in a reap that blocks."""
         self.shown: UsbDevice | None = None
         self.configuration = 0
+        self.is_claimed = False
         self.testbed.add_from_string(ROOT_HUBS)
         self.show()
 
@@ -95,6 +106,7 @@ class Server:
                 self.files[subject] = OpenFile(self.world, more)
             elif kind == VANISHED:
                 self.files.pop(subject).close()
+                self.show()
             else:
                 self._say(eval(subject, {"server": self, "world": self.world}))  # noqa: S307
 
@@ -119,19 +131,37 @@ class Server:
         device = self.world.host.device
         if device is not self.shown:
             if self.shown is not None:
+                if self.configuration:
+                    self.testbed.remove_device(interface_path_of(self.shown))
                 self.testbed.uevent(path_of(self.shown), "remove")
                 self.testbed.remove_device(path_of(self.shown))
+            self.configuration, self.is_claimed = 0, False
             if device is not None:
                 self.nodes.append(Node(device, self.calls))
                 self.testbed.attach_ioctl(node_of(device), self.nodes[-1])
                 self.testbed.add_from_string(record(device))
                 self.testbed.uevent(path_of(device), "add")
-                self.configuration = device.configuration
             self.shown = device
-        elif device is not None and device.configuration != self.configuration:
+        if device is not None:
+            self.show_interface(device)
+
+    def show_interface(self, device: UsbDevice) -> None:
+        """Bring its configuration, interface and claim in sysfs in line with the world's."""
+        path = interface_path_of(device)
+        if device.configuration != self.configuration:
             self.configuration = device.configuration
             value = str(self.configuration or "")
             self.testbed.set_attribute(path_of(device), "bConfigurationValue", value)
+            if self.configuration:
+                self.testbed.add_from_string(interface_record(device))
+            else:
+                self.testbed.remove_device(path)
+        if bool(device.claims) != self.is_claimed:
+            self.is_claimed = bool(device.claims)
+            if self.is_claimed:
+                self.testbed.set_attribute_link(path, "driver", USBFS_DRIVER)
+            else:
+                Path(self.testbed.get_root_dir() + path, "driver").unlink()
 
     def answer(self, client: Any) -> None:  # noqa: ANN401
         """Do one ioctl; one of the kernel's own requests goes on beside the others."""

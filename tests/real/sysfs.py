@@ -8,6 +8,7 @@ Source: Linux, Documentation/ABI/testing/sysfs-bus-usb and ``drivers/usb/core/sy
 
 from __future__ import annotations
 
+from hw.protocol import CONFIGURATION_VALUE, INTERFACE_NUMBER
 from sim.host.device import USB2_BUS, USB3_BUS, UsbDevice
 
 CONTROLLER = "/devices/pci0000:00/0000:00:14.0"
@@ -72,6 +73,12 @@ def record(device: UsbDevice) -> str:
     read = device.descriptors
     speed = 5000 if device.function.super_speed else 480
     product = int.from_bytes(read.device[10:12], "little")
+    strings = {
+        "manufacturer": device.manufacturer,
+        "product": device.product,
+        "serial": device.serial_number,
+    }
+    texts = "".join(f"A: {name}={text}\\n\n" for name, text in strings.items() if text)
     node = node_of(device)
     return f"""P: {path_of(device).removeprefix("/sys")}
 N: {node.removeprefix("/dev/")}
@@ -87,6 +94,23 @@ A: speed={speed}\\n
 A: bConfigurationValue={device.configuration}\\n
 A: idVendor=04b4\\n
 A: idProduct={product:04x}\\n
-H: descriptors={read.device.hex()}{read.configuration.hex()}
+{texts}H: descriptors={read.device.hex()}{read.configuration.hex()}
+
+"""
+
+
+def interface_path_of(device: UsbDevice) -> str:
+    """The path of its one interface, which is there while it is configured."""
+    return f"{path_of(device)}/{name_of(device)}:{CONFIGURATION_VALUE}.{INTERFACE_NUMBER}"
+
+
+def interface_record(device: UsbDevice) -> str:
+    """The one interface, which no driver has."""
+    return f"""P: {interface_path_of(device).removeprefix("/sys")}
+E: SUBSYSTEM=usb
+E: DEVTYPE=usb_interface
+A: bInterfaceNumber={INTERFACE_NUMBER:02x}\\n
+A: bAlternateSetting= 0\\n
+A: bInterfaceClass=ff\\n
 
 """

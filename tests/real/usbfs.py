@@ -378,5 +378,3 @@ def _unsigned(argument: Memory) -> int:
 def _address(argument: Memory) -> int:
     """The pointer that the argument is."""
     return int.from_bytes(argument.retrieve()[:8], "little")
-
-
