@@ -20,7 +20,6 @@ SYSTEM_PYTHON = "/usr/bin/python3"
 WRAPPER = "umockdev-wrapper"
 PRELOAD = "libumockdev-preload.so.0"
 LIMIT_S = 60
-NOBODY = 65534
 _IMPORTS = "import gi; gi.require_version('UMockdev', '1.0'); import greenlet, simpy, usb.core"
 _APT = "umockdev gir1.2-umockdev-1.0 python3-gi libusb-1.0-0 usbutils"
 
@@ -114,12 +113,12 @@ class RealBench:
         assert pipe is not None
         return pipe
 
-    def _answer(self) -> Any:  # noqa: ANN401 - any JSON
+    def _answer(self) -> Any:
         line = self._pipe(self.server.stdout).readline()
         assert line, "the server is gone; its standard error tells why"
         return json.loads(line)
 
-    def world(self, expression: str) -> Any:  # noqa: ANN401
+    def world(self, expression: str) -> Any:
         """What an expression over ``world`` and ``server`` comes to in the server's process."""
         requests = self._pipe(self.server.stdin)
         requests.write(expression + "\n")
@@ -137,7 +136,7 @@ class RealBench:
             "LC_ALL": "C.UTF-8",
         }
 
-    def start(self, command: Sequence[str], **more: Any) -> subprocess.Popen[str]:  # noqa: ANN401
+    def start(self, command: Sequence[str]) -> subprocess.Popen[str]:
         """Start a program that reaches the device."""
         return subprocess.Popen(
             command,
@@ -147,12 +146,11 @@ class RealBench:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            **more,
         )
 
-    def run(self, command: Sequence[str], **more: Any) -> str:  # noqa: ANN401
+    def run(self, command: Sequence[str]) -> str:
         """Run a program to its end; returns what it wrote."""
-        program = self.start(command, **more)
+        program = self.start(command)
         try:
             output, errors = program.communicate(timeout=LIMIT_S)
         except subprocess.TimeoutExpired:
@@ -161,9 +159,9 @@ class RealBench:
         assert program.returncode == 0, f"{program.returncode}: {errors}"
         return output
 
-    def program(self, name: str, **more: Any) -> Any:  # noqa: ANN401
-        """Run one of :mod:`tests.real.programs`; returns what it found."""
-        return json.loads(self.run(program_command(name), **more))
+    def program(self, name: str, before: Sequence[str] = ()) -> Any:
+        """Run one of :mod:`tests.real.programs`, or a command with it; returns what it found."""
+        return json.loads(self.run((*before, *program_command(name))))
 
 
 def program_command(name: str) -> tuple[str, ...]:

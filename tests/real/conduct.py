@@ -1,11 +1,10 @@
-"""One list of calls of a pyusb backend, and what each came to: for libusb and for the simulated one.
+"""One list of calls of a pyusb backend, and what each came to: on libusb and on a world.
 
 Run as a program, it asks the real libusb and prints the outcomes as JSON.
 """
 
 from __future__ import annotations
 
-import json
 import time
 from array import array
 from collections.abc import Callable, Iterator
@@ -51,7 +50,7 @@ class Conduct:
         sleep: lets so many seconds pass.
     """
 
-    def __init__(self, backend: Any, sleep: Sleep) -> None:  # noqa: ANN401 - pyusb has no types
+    def __init__(self, backend: Any, sleep: Sleep) -> None:
         self.backend = backend
         self.sleep = sleep
 
@@ -76,14 +75,14 @@ class Conduct:
         yield "close", outcome(lambda: self.backend.close_device(mine))
         yield "open what left", outcome(lambda: self.backend.open_device(device))
 
-    def device(self) -> Any:  # noqa: ANN401
+    def device(self) -> Any:
         """The one device of the vendor."""
         for device in self.backend.enumerate_devices():
             if self.backend.get_device_descriptor(device).idVendor == VENDOR_ID:
                 return device
         raise LookupError("no FX3 on the bus")
 
-    def descriptors(self, device: Any) -> Iterator[tuple[str, Outcome]]:  # noqa: ANN401
+    def descriptors(self, device: Any) -> Iterator[tuple[str, Outcome]]:
         """Every descriptor, field by field; the address is the host's own affair.
 
         An endpoint past the last one is left out: pyusb 1.3.1 reads behind the array.
@@ -100,7 +99,7 @@ class Conduct:
         ):
             yield f"descriptors: {name}", outcome(lambda call=call: _fields(call()))  # type: ignore[misc]
 
-    def interfaces(self, mine: Any, _: Any) -> Iterator[tuple[str, Callable[[], Any]]]:  # noqa: ANN401
+    def interfaces(self, mine: Any, _: Any) -> Iterator[tuple[str, Callable[[], Any]]]:
         """Claims and kernel drivers."""
         backend = self.backend
         yield "release what is not claimed", lambda: backend.release_interface(mine, 0)
@@ -122,8 +121,8 @@ class Conduct:
 
     def beside_an_owner(
         self,
-        mine: Any,  # noqa: ANN401
-        other: Any,  # noqa: ANN401
+        mine: Any,
+        other: Any,
     ) -> Iterator[tuple[str, Callable[[], Any]]]:
         """What the program can do that does not own the interface."""
         backend = self.backend
@@ -143,7 +142,7 @@ class Conduct:
         yield "configuration", lambda: backend.get_configuration(other)
         yield "string", lambda: self.ask(other, STANDARD_DEVICE_IN, 6, 0x302, 0x409, 255)
 
-    def requests(self, mine: Any, _: Any) -> Iterator[tuple[str, Callable[[], Any]]]:  # noqa: ANN401
+    def requests(self, mine: Any, _: Any) -> Iterator[tuple[str, Callable[[], Any]]]:
         """Requests of the program's own."""
         yield "reply", lambda: self.ask(mine, VENDOR_IN, Request.TESTFX3, length=4)[:3]
         yield "short reply", lambda: len(self.ask(mine, VENDOR_IN, Request.TESTFX3, length=64))
@@ -162,7 +161,7 @@ class Conduct:
         yield "later", lambda: self.sleep(1.0)
         yield "reply after it", lambda: self.ask(mine, VENDOR_IN, Request.TESTFX3, length=4)[:3]
 
-    def endpoints(self, mine: Any, _: Any) -> Iterator[tuple[str, Callable[[], Any]]]:  # noqa: ANN401
+    def endpoints(self, mine: Any, _: Any) -> Iterator[tuple[str, Callable[[], Any]]]:
         """Endpoints that are there and endpoints that are not."""
         backend = self.backend
         yield "clear halt", lambda: backend.clear_halt(mine, BULK_IN_ENDPOINT)
@@ -181,7 +180,7 @@ class Conduct:
         yield "interrupt read", lambda: backend.intr_read(mine, BULK_IN_ENDPOINT, 0, data, 100)
         yield "interrupt write", lambda: backend.intr_write(mine, 0x01, 0, data, 100)
 
-    def reads(self, mine: Any, _: Any) -> Iterator[tuple[str, Callable[[], Any]]]:  # noqa: ANN401
+    def reads(self, mine: Any, _: Any) -> Iterator[tuple[str, Callable[[], Any]]]:
         """Reads of the data endpoint, before a stream and in it."""
         yield "nothing", lambda: self.read(mine, 1024, timeout_ms=100)
         yield "of no bytes", lambda: self.read(mine, 0, timeout_ms=100)
@@ -195,7 +194,7 @@ class Conduct:
         )
         yield "stop", lambda: self.send(mine, Request.STOPFX3, bytes(4))
 
-    def configurations(self, mine: Any, _: Any) -> Iterator[tuple[str, Callable[[], Any]]]:  # noqa: ANN401
+    def configurations(self, mine: Any, _: Any) -> Iterator[tuple[str, Callable[[], Any]]]:
         """Setting the configuration, with and without a claim."""
         backend = self.backend
         yield "get", lambda: backend.get_configuration(mine)
@@ -216,7 +215,7 @@ class Conduct:
         yield "get again", lambda: backend.get_configuration(mine)
         yield "claim again", lambda: backend.claim_interface(mine, 0)
 
-    def after_it_left(self, mine: Any, other: Any) -> Iterator[tuple[str, Callable[[], Any]]]:  # noqa: ANN401
+    def after_it_left(self, mine: Any, other: Any) -> Iterator[tuple[str, Callable[[], Any]]]:
         """A reset takes it off the bus while a read waits.
 
         The setting of an interface is left out: libusb 1.0.26 keeps the handle's lock when it
@@ -240,7 +239,7 @@ class Conduct:
 
     def ask(
         self,
-        handle: Any,  # noqa: ANN401
+        handle: Any,
         kind: int,
         request: int,
         value: int = 0,
@@ -257,7 +256,7 @@ class Conduct:
 
     def send(
         self,
-        handle: Any,  # noqa: ANN401
+        handle: Any,
         request: int,
         data: bytes,
         value: int = 0,
@@ -272,7 +271,7 @@ class Conduct:
 
     def read(
         self,
-        handle: Any,  # noqa: ANN401
+        handle: Any,
         length: int,
         endpoint: int = BULK_IN_ENDPOINT,
         timeout_ms: int = TIMEOUT_MS,
@@ -284,16 +283,47 @@ class Conduct:
 
 
 _FIELDS = (
-    "bLength bDescriptorType bcdUSB bDeviceClass bDeviceSubClass bDeviceProtocol bMaxPacketSize0 "
-    "idVendor idProduct bcdDevice iManufacturer iProduct iSerialNumber bNumConfigurations bus "
-    "port_number port_numbers speed wTotalLength bNumInterfaces bConfigurationValue iConfiguration "
-    "bmAttributes bMaxPower bInterfaceNumber bAlternateSetting bNumEndpoints bInterfaceClass "
-    "bInterfaceSubClass bInterfaceProtocol iInterface bEndpointAddress wMaxPacketSize bInterval "
-    "bRefresh bSynchAddress extra_descriptors"
-).split()
+    "bLength",
+    "bDescriptorType",
+    "bcdUSB",
+    "bDeviceClass",
+    "bDeviceSubClass",
+    "bDeviceProtocol",
+    "bMaxPacketSize0",
+    "idVendor",
+    "idProduct",
+    "bcdDevice",
+    "iManufacturer",
+    "iProduct",
+    "iSerialNumber",
+    "bNumConfigurations",
+    "bus",
+    "port_number",
+    "port_numbers",
+    "speed",
+    "wTotalLength",
+    "bNumInterfaces",
+    "bConfigurationValue",
+    "iConfiguration",
+    "bmAttributes",
+    "bMaxPower",
+    "bInterfaceNumber",
+    "bAlternateSetting",
+    "bNumEndpoints",
+    "bInterfaceClass",
+    "bInterfaceSubClass",
+    "bInterfaceProtocol",
+    "iInterface",
+    "bEndpointAddress",
+    "wMaxPacketSize",
+    "bInterval",
+    "bRefresh",
+    "bSynchAddress",
+    "extra_descriptors",
+)
 
 
-def _fields(descriptor: Any) -> dict[str, Any]:  # noqa: ANN401
+def _fields(descriptor: Any) -> dict[str, Any]:
     fields = {name: getattr(descriptor, name) for name in _FIELDS if hasattr(descriptor, name)}
     return {
         name: list(value) if name in ("extra_descriptors", "port_numbers") else value
@@ -303,8 +333,7 @@ def _fields(descriptor: Any) -> dict[str, Any]:  # noqa: ANN401
 
 def main() -> None:
     """Ask the real libusb."""
-    conduct = Conduct(usb.backend.libusb1.get_backend(), time.sleep)
-    print(json.dumps(dict(conduct.outcomes())))
+    Conduct(usb.backend.libusb1.get_backend(), time.sleep)
 
 
 if __name__ == "__main__":

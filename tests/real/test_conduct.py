@@ -51,5 +51,5 @@ def test_libusb_still_answers_as_on_record(bench):
     assert json.loads(asked) == RECORD
 
 
-def _is_error(outcome: Any) -> bool:  # noqa: ANN401 - any JSON
+def _is_error(outcome: Any) -> bool:
     return isinstance(outcome, list) and len(outcome) == 4 and isinstance(outcome[0], str)

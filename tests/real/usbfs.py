@@ -278,7 +278,7 @@ class OpenFile:
             raise Refused(errno.EINVAL)
 
     def _submit_control(self, urb: Urb, length: int) -> None:
-        if urb.buffer is None or not SETUP_BYTES <= length:
+        if urb.buffer is None or not length >= SETUP_BYTES:
             raise Refused(errno.EINVAL)
         content = urb.buffer.retrieve()
         setup = Setup(*struct.unpack_from("<BBHHH", content))
