@@ -24,7 +24,6 @@ from sim.host.descriptors import configuration
 from sim.host.endpoint import BulkTransfer
 from sim.host.libusb import Failure
 
-
 INTERFACES_MAX = 32
 
 
