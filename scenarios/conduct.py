@@ -20,6 +20,18 @@ REFERENCE = Policy.preset("reference")
 LOCKING = (Level.EP0, Level.APPLICATION)
 """They take locks that a handler in progress may hold."""
 EP0_CODES = (StatusCode.EP0_WEDGED, StatusCode.USB_EVENT_WEDGED, StatusCode.EP0_DESYNC)
+LIMITS = {
+    StatusCode.STREAM_STALL: "stream_stall_ms",
+    StatusCode.STREAM_WEDGE: "stream_wedge_ms",
+    StatusCode.APPLICATION_WEDGED: "stream_wedge_ms",
+    StatusCode.COLD_START: "cold_start_ms",
+    StatusCode.CLOCK_LOST: "clock_lost_ms",
+    StatusCode.EP0_WEDGED: "ep0_limit_ms",
+    StatusCode.USB_EVENT_WEDGED: "usb_event_limit_ms",
+    StatusCode.EP0_DESYNC: "ep0_desync_limit",
+    StatusCode.UNKNOWN: "unknown_ms",
+}
+"""The field of a policy that is 0 where a status is not looked for."""
 PET_SLACK_MS = 2
 WATCHDOG_LEVEL = 5
 
@@ -150,6 +162,19 @@ def reference_answers(facts: Facts) -> Iterator[str]:
                 f"answered {after_ns / MILLION:.3f} ms after the onset, "
                 f"expected {least_ms} to {most_ms} ms"
             )
+    yield from _judge_second_answer(facts)
+    reported = [code.name for life in facts.lives for code in life.reported or ()]
+    wanted = None if scenario.reports is None else [code.name for code in scenario.reports]
+    if wanted is not None and reported != wanted and facts.lives[0].reported is not None:
+        yield f"reported {', '.join(reported) or 'nothing'}, expected {', '.join(wanted)}"
+
+
+def only_what_is_looked_for_is_reported(facts: Facts) -> Iterator[str]:
+    """A detection whose limit is 0 is off and finds nothing."""
+    for life in facts.lives:
+        for code in life.reported or ():
+            if code in LIMITS and getattr(facts.policy, LIMITS[code]) == 0:
+                yield f"{code.name} reported, which {facts.policy.name} does not look for"
 
 
 RULES: tuple[Callable[[Facts], Iterator[str]], ...] = (
@@ -160,6 +185,7 @@ RULES: tuple[Callable[[Facts], Iterator[str]], ...] = (
     wedged_handlers_are_true,
     watchdog_is_used_as_the_policy_says,
     reference_answers,
+    only_what_is_looked_for_is_reported,
 )
 
 
@@ -201,6 +227,20 @@ def handlers_ns(facts: Facts) -> list[tuple[int, int]]:
     if begun_ns is not None:
         found.append((begun_ns, cut_ns(begun_ns)))
     return found
+
+
+def _judge_second_answer(facts: Facts) -> Iterator[str]:
+    """How soon the second remedy follows the first."""
+    acts = [act for life in facts.lives for act in life.acts]
+    if facts.scenario.followed_ms is None or len(acts) < 2 or acts[0].ended_ns is None:
+        return
+    least_ms, most_ms = facts.scenario.followed_ms
+    after_ns = acts[1].at_ns - acts[0].ended_ns
+    if not least_ms * MILLION <= after_ns <= most_ms * MILLION:
+        yield (
+            f"level {acts[1].level:d} {after_ns / MILLION:.3f} ms after the end of level "
+            f"{acts[0].level:d}, expected {least_ms} to {most_ms} ms"
+        )
 
 
 def _judge_step(facts: Facts, earlier: list[Act], last: Act | None, act: Act) -> Iterator[str]:

@@ -33,11 +33,6 @@ class Performance:
     ended_ns: int
 
     @property
-    def original_passed(self) -> bool:
-        """The original test's own rule is met."""
-        return self.failure is None
-
-    @property
     def passed(self) -> bool:
         """The original's rule is met, and nothing else was wrong either."""
         return self.failure is None and not self.violations

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from health import Level
+from health import Level, StatusCode
 from sim.faults import Fault
 from sim.firmware import REVISIONS
 from sim.streams import Stream
@@ -49,6 +49,8 @@ class Scenario:
         answers: levels that answer it in order, under the reference policy in the reference
             firmware, with its own faults; None says nothing.
         answered_ms: then, from the onset to the first answer in ms, at least and at most.
+        followed_ms: then, from the end of the first answer to the second.
+        reports: then, every status that is reported, in order of the first time; None says nothing.
     """
 
     name: str
@@ -69,3 +71,5 @@ class Scenario:
     sets_cap: bool = False
     answers: tuple[int, ...] | None = None
     answered_ms: tuple[int, int] | None = None
+    followed_ms: tuple[int, int] | None = None
+    reports: tuple[StatusCode, ...] | None = None

@@ -59,6 +59,8 @@ class Life:
         looks_ms: every interval that it asked to be called back in.
         pets_ns: when it petted the watchdog.
         changes_ns: when evaluate answered twice in one instant, and not the same.
+        reported: every status that evaluate answered but OK, in order of the first time; None of
+            the reference module, whose answers its own tests judge.
     """
 
     acts: list[Act] = field(default_factory=list)
@@ -66,6 +68,7 @@ class Life:
     looks_ms: list[int] = field(default_factory=list)
     pets_ns: list[int] = field(default_factory=list)
     changes_ns: list[int] = field(default_factory=list)
+    reported: list[StatusCode] | None = None
 
 
 class Witness:
@@ -165,6 +168,8 @@ class _Module:
         self._evaluate = module.evaluate
         self._life = life
         self._now_ns = now_ns
+        self._reported: list[StatusCode] = []
+        life.reported = self._reported
 
     def evaluate(self) -> Status:
         before_ns = self._now_ns()
@@ -172,4 +177,6 @@ class _Module:
         # Where evaluate took time, something else may have happened in between.
         if before_ns == self._now_ns() and self._evaluate() != first:
             self._life.changes_ns.append(before_ns)
+        if first.code is not StatusCode.OK and first.code not in self._reported:
+            self._reported.append(first.code)
         return first

@@ -131,11 +131,6 @@ class Rtos:
 
     # ---------------------------------------------------------------- time
 
-    def time_ticks(self) -> int:
-        """Ticks since the kernel started, 32 bits."""
-        elapsed = (self.world._now - self.started_ns) // self.tick_ns
-        return self.first_tick + elapsed & 0xFFFF_FFFF
-
     def tick_after_ns(self, ticks: int) -> int:
         """Time of the tick that ends a wait of ``ticks`` begun now."""
         elapsed = (self.world._now - self.started_ns) // self.tick_ns

@@ -45,6 +45,8 @@ _SYSTEM: Final = (EvidenceKind.RESTARTS, EvidenceKind.BUGCHECKS, EvidenceKind.DR
 _OF_CHANNEL: Final = {"system": _SYSTEM, "application": (EvidenceKind.APPLICATIONS,)}
 _ALL: Final = tuple(EvidenceKind)
 _OWN: Final = re.compile(rb'\s*\{\s*"schema":\s*"fx3loop\.')
+PROGRAM_DUMP: Final = b"MDMP"
+"""The mark of a dump of a program, which tells nothing of the kernel (``minidumpapiset.h``)."""
 EXPORT_AGE: Final = timedelta(hours=1)
 """An export that is to speak for this host may be this old at most (judgement)."""
 
@@ -156,7 +158,7 @@ class Folder:
             raise EvidenceError(str(self.path), problem, advice)
 
     def dump_places(self) -> DumpPlaces | None:
-        """Return where the host leaves its dumps, if a registry file says so."""
+        """See :meth:`hw.host.sources.EvidenceSource.dump_places`."""
         for path in sorted(self._read):
             content = self._read[path][1]
             if isinstance(content, DumpPlaces):
@@ -222,7 +224,10 @@ def _xml(path: Path) -> object:
 
 
 def _dump(path: Path) -> object:
-    findings: tuple[Finding, ...] = tuple(one_dump(path, FindingKind.CRASH_DUMP))
+    with path.open("rb") as file:
+        if file.read(len(PROGRAM_DUMP)) == PROGRAM_DUMP:
+            return ()
+    findings = tuple(one_dump(path, FindingKind.CRASH_DUMP))
     return (Looked(path.name, (EvidenceKind.BUGCHECKS,), findings),)
 
 

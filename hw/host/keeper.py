@@ -148,6 +148,7 @@ class HostKeeper:
             origin="this host",
             boot_id=self._boot_id,
             duration_ms=(self._clock.monotonic_ns() - begun_ns) // 1_000_000,
+            dump_places=self._source.dump_places(),
         )
         evidence = self._evidence(looks, now_utc)
         if not evidence.missing:

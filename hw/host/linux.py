@@ -106,6 +106,9 @@ class LinuxHost:
             looked("/sys: drivers", [kinds.DRIVERS], lambda: self._stack(now_utc)),
         )
 
+    def dump_places(self) -> None:
+        """See :meth:`hw.host.sources.EvidenceSource.dump_places`: Linux has no registry."""
+
     def _read_new(self, since_utc: datetime) -> None:
         if self._since_utc is None or since_utc < self._since_utc:
             self._forget()

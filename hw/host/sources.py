@@ -11,6 +11,7 @@ from typing import Final, Protocol
 
 from hw.host.errors import EvidenceError
 from hw.host.findings import CouldNotLook, EvidenceKind, Finding, Look, Looked
+from hw.host.registry import DumpPlaces
 from hw.host.runner import Runner, SystemRunner
 
 EVIDENCE_DIR: Final = "FX3LOOP_EVIDENCE_DIR"
@@ -31,6 +32,10 @@ class EvidenceSource(Protocol):
         Returns:
             All looks, those that were not possible too.
         """
+        ...
+
+    def dump_places(self) -> DumpPlaces | None:
+        """Return where the host leaves its dumps, where a registry says so; after a look."""
         ...
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from hw.host.findings import (
     utc_text,
 )
 from hw.host.incidents import Incident, incidents
+from hw.host.registry import DumpPlaces
 from hw.host.states import WINDOW_HOURS, Criterion, Evidence, escalation
 
 SCHEMA: Final = "fx3loop.host-triage/1"
@@ -44,6 +45,7 @@ class Report:
         incidents: made of them.
         escalation: the criteria that hold in this time, the journal's apart.
         steps: what to do.
+        dump_places: where the host leaves its dumps, where a registry says so.
     """
 
     run_id: str
@@ -57,6 +59,7 @@ class Report:
     incidents: tuple[Incident, ...]
     escalation: tuple[Criterion, ...]
     steps: tuple[Step, ...]
+    dump_places: DumpPlaces | None
 
     @property
     def obtained(self) -> dict[EvidenceKind, Obtained]:
@@ -88,6 +91,7 @@ class Report:
             "planned_restarts": self._listed(FindingKind.PLANNED_RESTART),
             "applications": self._listed(*_APPLICATIONS),
             "signals": self._listed(*_SIGNALS),
+            "dump_places": None if self.dump_places is None else asdict(self.dump_places),
             "drivers_now": [dict(item.detail) for item in self.of(FindingKind.STACK)],
             "counts": dict(sorted(counts.items())),
             "steps": [step.as_dict() for step in self.steps],
@@ -136,6 +140,7 @@ def report(
     origin: str,
     boot_id: str = "",
     duration_ms: int = 0,
+    dump_places: DumpPlaces | None = None,
 ) -> Report:
     """Return the report on looks.
 
@@ -147,6 +152,7 @@ def report(
         origin: of which host.
         boot_id: the boot that runs now; empty for another host.
         duration_ms: how long the looks took.
+        dump_places: where the host leaves its dumps.
     """
     findings = found(looks)
     crashes = incidents(findings)
@@ -163,6 +169,7 @@ def report(
         incidents=crashes,
         escalation=escalation(evidence, None, timedelta(hours=WINDOW_HOURS)),
         steps=steps(findings, crashes),
+        dump_places=dump_places,
     )
 
 

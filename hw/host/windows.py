@@ -6,7 +6,7 @@ Sources: Microsoft Learn, ``wevtutil`` (``qe``, ``/q``, ``/f``, ``/uni``), ``reg
 from __future__ import annotations
 
 import ntpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
@@ -38,11 +38,13 @@ class WindowsHost:
     def __init__(self, runner: Runner, environ: Mapping[str, str]) -> None:
         self._runner = runner
         self._system_root = environ.get("SystemRoot", r"C:\Windows")
+        self._places: DumpPlaces | None = None
         self._read: dict[str, tuple[datetime, datetime, tuple[Finding, ...]]] = {}
 
     def look(self, since_utc: datetime, now_utc: datetime) -> tuple[Look, ...]:
         """See :meth:`hw.host.sources.EvidenceSource.look`."""
-        places, registry = self._places()
+        places, registry = self._ask_registry()
+        self._places = places
         return (
             *(self._query(query, since_utc, now_utc) for query in QUERIES),
             registry,
@@ -98,7 +100,11 @@ class WindowsHost:
         self._read[query.label] = (begun_utc, now_utc, findings)
         return Looked(query.label, (query.kind,), findings)
 
-    def _places(self) -> tuple[DumpPlaces, Look]:
+    def dump_places(self) -> DumpPlaces | None:
+        """See :meth:`hw.host.sources.EvidenceSource.dump_places`."""
+        return self._places
+
+    def _ask_registry(self) -> tuple[DumpPlaces, Look]:
         source = "registry: CrashControl"
         try:
             done = self._runner.run((self._program("reg.exe"), "query", rf"HKLM\{CRASH_CONTROL}"))
@@ -132,9 +138,10 @@ def xpath(query: Query, since_utc: datetime) -> str:
 def dumps_in(folder: Path, kind: FindingKind, since_utc: datetime) -> list[Finding]:
     """Return the dumps in a folder and below; a folder that is not there has none.
 
+    A dump that cannot be read is one nevertheless: often the system went down while it was written.
+
     Raises:
-        OSError: it is there and cannot be read.
-        EvidenceError: none of its dumps can be read.
+        OSError: the folder is there and cannot be read.
     """
     try:
         paths = sorted(folder.iterdir())
@@ -145,35 +152,42 @@ def dumps_in(folder: Path, kind: FindingKind, since_utc: datetime) -> list[Findi
         if path.is_dir():
             found += dumps_in(path, kind, since_utc)
         elif path.suffix.lower() == ".dmp":
-            found += _recent(one_dump(path, kind), since_utc)
+            found += _recent(_dump_as_it_is(path, kind), since_utc)
     return found
 
 
-def one_dump(path: Path, kind: FindingKind) -> Iterator[Finding]:
-    """Yield what one dump tells; nothing where there is no such file.
+def _dump_as_it_is(path: Path, kind: FindingKind) -> list[Finding]:
+    try:
+        return one_dump(path, kind)
+    except EvidenceError as error:
+        detail = MappingProxyType({"dump": str(path), "problem": error.problem})
+        return [Finding(kind, _written_utc(path), "dump file", "", "", detail)]
+
+
+def _written_utc(path: Path) -> datetime:
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC)
+
+
+def one_dump(path: Path, kind: FindingKind) -> list[Finding]:
+    """Return what one dump tells; nothing where there is no such file.
 
     Raises:
         EvidenceError: it is no kernel dump, or cannot be read.
     """
     try:
-        written_utc = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+        written_utc = _written_utc(path)
     except FileNotFoundError:
-        return
+        return []
     dump = read_crash_dump(path)
     detail = {
         "dump": str(path),
         "parameters": " ".join(f"0x{value:x}" for value in dump.parameters),
         "build": str(dump.build),
     }
-    yield Finding(
-        kind,
-        dump.time_utc or written_utc,
-        "dump header",
-        bugcheck_code(str(dump.code)),
-        "",
-        MappingProxyType(detail),
-    )
+    time_utc = dump.time_utc or written_utc
+    code = bugcheck_code(str(dump.code))
+    return [Finding(kind, time_utc, "dump header", code, "", MappingProxyType(detail))]
 
 
-def _recent(findings: Iterator[Finding], since_utc: datetime) -> list[Finding]:
+def _recent(findings: list[Finding], since_utc: datetime) -> list[Finding]:
     return [finding for finding in findings if finding.time_utc >= since_utc]

@@ -101,6 +101,7 @@ def of_folder(path: Path, days: int | None) -> Report:
         since_utc=since_utc,
         origin=str(path),
         duration_ms=(time.monotonic_ns() - begun_ns) // 1_000_000,
+        dump_places=folder.dump_places(),
     )
 
 
@@ -114,6 +115,8 @@ def _print(report: Report) -> None:
         click.echo(f"  {kind.value:12}  {much.value}")
     for look in not_looked(report):
         click.echo(f"  could not look: {look.source}: {look.reason}")
+    if report.dump_places is not None:
+        click.echo(f"  dumps go to {report.dump_places.small} and {report.dump_places.full}")
     click.echo("")
     if report.incidents:
         made = output.table("time (UTC)", "incident", "code", "marks", folds=("marks",))

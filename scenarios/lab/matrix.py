@@ -1,14 +1,12 @@
 """The matrix: fault x SDK call x manner x lock, and what a policy makes of each.
 
-Every cell is run at the worst onset and at sampled ones, each in a world of its own. The result is
-the same with any number of processes.
+Every cell is run at the worst onset and at sampled ones, each in a world of its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -23,11 +21,10 @@ from scenarios.judge import (
     WATCHDOG_LEVEL,
     onset as onset_of,
 )
-from scenarios.lab.cells import Cell, Phase, cells, phases
+from scenarios.lab.cells import Cell, Phase, phases
 from scenarios.lab.claims import Claim, claim
 from scenarios.lab.histories import HISTORIES
 from scenarios.runner import Episode, run_episode
-from scenarios.workers import Workers
 from sim.errors import SimulationError
 
 SAMPLED = 2
@@ -36,8 +33,6 @@ BROKE_DOWN = "broke_down"
 """The bench itself could not go on."""
 VERDICTS = (BROKE_DOWN, LOCKED_UP, DEGRADED, RECOVERED, LEFT_ALONE)
 """From worst to best."""
-CHUNK = 8
-"""Cells that a process is given at a time."""
 
 
 @dataclass(frozen=True)
@@ -245,21 +240,6 @@ def _answers(episode: Episode) -> tuple[tuple[int, float], ...]:
     return tuple(
         (level, (first_ns[level] - onset_ns) // 1_000 / 1_000) for level in sorted(first_ns)
     )
-
-
-def run_matrix(
-    place: Place, processes: int = 1, chosen: Sequence[Cell] | None = None
-) -> Iterator[Result]:
-    """Run cells and yield their results in order.
-
-    Args:
-        place: where.
-        processes: how many at a time; the results are the same with any number.
-        chosen: which cells; by default all of this policy on this firmware.
-    """
-    found = cells(place.firmware, place.policy) if chosen is None else tuple(chosen)
-    with Workers(processes) as workers:
-        yield from workers.map(partial(run_cell, place), found, CHUNK)
 
 
 def _latest(times: Sequence[float | None]) -> float | None:

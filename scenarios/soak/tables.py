@@ -90,11 +90,6 @@ def table(name: str) -> Table:
     return found[name]
 
 
-def table_names() -> tuple[str, ...]:
-    """All tables, the newest first."""
-    return tuple(_tables())
-
-
 def parse_weights(texts: Iterable[str]) -> dict[str, int]:
     """Return weights given as ``name=number``; later ones win.
 

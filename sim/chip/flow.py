@@ -266,10 +266,6 @@ class Flow:
         self._drop_packet()
         return packets
 
-    def advance(self, t_ns: int) -> None:
-        """Apply everything up to ``t_ns``; never needed, looks do it."""
-        self._look(t_ns)
-
     # Looks: exact at ``t_ns``, after everything that happens in that nanosecond.
 
     @property

@@ -105,11 +105,6 @@ class GpifTable:
             for state in range(len(self.edges))
         )
 
-    @property
-    def edge_count(self) -> int:
-        """How many edges the table has."""
-        return sum(edge.condition is not Condition.NEVER for pair in self.edges for edge in pair)
-
 
 _TO_IDLE: Final = Edge(Condition.NOT_TRIGGER, GpifState.IDLE)
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from health import Level, Outcome, StatusCode, level_bit
+from health import Level, Outcome, Policy, StatusCode, level_bit
 from scenarios import conduct, oracle
 from scenarios.registry import INCIDENTS, find
 from scenarios.runner import run_episode
@@ -88,3 +88,48 @@ def test_the_reference_answers_in_every_phase(scenario, seed):
     """Levels and windows hold whatever the phase of the main loop."""
     row = run_episode(scenario, firmware="reference", seed=seed).row
     assert row.is_good, row.reasons
+
+
+@pytest.fixture(scope="module")
+def wedged():
+    """A wedge that level 1 does not mend."""
+    return run_episode(find("application_wedge")).facts
+
+
+@pytest.mark.parametrize(("late_ms", "is_wrong"), [(-6, True), (-4, False), (3, False), (5, True)])
+def test_the_second_level_comes_in_its_time(wedged, late_ms, is_wrong):
+    """Four looks after a level that failed: 404 ms here, 399 to 408 at all."""
+    first, second = wedged.lives[0].acts
+    assert second.at_ns - first.ended_ns == 404 * MILLION
+    other = replace(second, at_ns=second.at_ns + late_ms * MILLION)
+    found = list(conduct.reference_answers(bent(wedged, first, other)))
+    assert any("after the end of level 1, expected 399 to 408 ms" in text for text in found) is (
+        is_wrong
+    )
+
+
+def reporting(facts, *codes):
+    """The same facts with a module of somebody's own that reported these."""
+    return replace(facts, lives=(replace(facts.lives[0], reported=list(codes)), *facts.lives[1:]))
+
+
+def test_a_status_by_another_name(wedged):
+    """A module has to say what it saw; the reference module's own words are not looked at."""
+    right = (StatusCode.STREAM_WEDGE, StatusCode.APPLICATION_WEDGED)
+    assert not list(conduct.reference_answers(wedged))
+    assert not list(conduct.reference_answers(reporting(wedged, *right)))
+    for codes in ((), right[:1], right[::-1]):
+        found = list(conduct.reference_answers(reporting(wedged, *codes)))
+        assert any("expected STREAM_WEDGE, APPLICATION_WEDGED" in text for text in found)
+
+
+def test_a_status_that_nobody_looks_for(wedged):
+    """A limit of 0 is off: level-1-4-5 looks for stalls and wedged setup handlers alone."""
+    rule = conduct.only_what_is_looked_for_is_reported
+    shipped = replace(wedged, policy=Policy.preset("level-1-4-5"))
+    for code in StatusCode:
+        if code is StatusCode.OK:
+            continue
+        assert not list(rule(reporting(wedged, code)))
+        is_off = code not in (StatusCode.STREAM_STALL, StatusCode.EP0_WEDGED)
+        assert bool(list(rule(reporting(shipped, code)))) is is_off

@@ -126,6 +126,15 @@ def startadc_in_mid_stream() -> Script:
 
 
 @case(STREAM)
+def start_before_the_first_sample() -> Script:
+    """A sample from before START says nothing of the new stream, however long it stood still."""
+    script = streaming(replace(REFERENCE, level_1_enabled=False))
+    for time_ms in range(0, 500, 100):
+        script.sampled(time_ms, 8, 8, 8)
+    return script.record(Event.STREAM_START).at(500).poll()
+
+
+@case(STREAM)
 def unknown_climbs() -> Script:
     """Clocked and frozen in IDLE: 2, 3, 4; past a handler that is stuck, 4 at once."""
     script = streaming(replace(BARE, unknown_ms=500, level_2_cool_down_ms=0))
@@ -170,6 +179,45 @@ def unavailable_levels_are_skipped() -> Script:
     for time_ms in range(900, 1500, 100):
         script.sampled(time_ms, 7, 8, 3)
     return script
+
+
+@case(CASCADE)
+def locks_are_waited_for() -> Script:
+    """Level 3 waits for a handler that is in progress, and follows when that ends."""
+    script = streaming()
+    script.ends = Outcome.FAILED
+    for time_ms in range(0, 400, 100):
+        script.sampled(time_ms, 7, 8, 3)
+    script.record(Event.EP0_ENTER)
+    for time_ms in range(400, 900, 100):
+        script.sampled(time_ms, 7, 8, 3)
+    script.record(Event.EP0_EXIT)
+    return script.sampled(900, 7, 8, 3)
+
+
+@case(CASCADE)
+def past_a_stuck_handler() -> Script:
+    """What nothing explains, beside a handler that lasts too long to be legal: level 4 at once."""
+    script = streaming(replace(BARE, unknown_ms=500)).record(Event.EP0_ENTER)
+    for time_ms in range(0, 700, 100):
+        script.sampled(time_ms, 500, 1, 0)
+    return script
+
+
+@case(CASCADE)
+def a_reported_status_is_no_proof() -> Script:
+    """Level 2, then a clock that is away for a moment: health is proven from its return alone."""
+    script = streaming()
+    for _ in range(4):
+        script.record(Event.EP0_CANCELLED, 0x51)
+    for time_ms in range(0, 1300, 100):
+        script.record(Event.EP0_ENTER).record(Event.EP0_EXIT)
+        if time_ms in (500, 1000):
+            script.at(time_ms).record(Event.CLOCK_STATE, int(time_ms == 1000))
+        script.sampled(time_ms, 500 if 500 <= time_ms < 1000 else time_ms + 1, 2, 1)
+    for _ in range(4):
+        script.record(Event.EP0_CANCELLED, 0x51)
+    return script.sampled(1300, 1301, 2, 1)
 
 
 @case(CASCADE)

@@ -125,6 +125,8 @@ QUESTIONS = list(
 )
 
 
+@pytest.mark.workflow("C.3")
+@pytest.mark.workflow("C.4")
 @pytest.mark.parametrize("operation", Operation, ids=lambda item: item.label)
 def test_every_question_has_the_answer_of_the_rules(operation):
     """Each operation on all targets and host states, with all acknowledgements and grants."""
@@ -149,6 +151,8 @@ def test_the_oracle_knows_every_operation():
     assert len(Operation) == len(known)
 
 
+@pytest.mark.workflow("A.1")
+@pytest.mark.workflow("A.2")
 @pytest.mark.parametrize("state", [HostState.FROZEN, HostState.UNKNOWN])
 @pytest.mark.parametrize("operation", Operation, ids=lambda item: item.label)
 def test_a_frozen_or_unknown_host_only_looks_whatever_was_granted(operation, state):

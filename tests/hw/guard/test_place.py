@@ -86,6 +86,7 @@ def test_elsewhere_the_boot_is_named_by_its_time(monkeypatch, tmp_path):
         assert boot_id() == name
 
 
+@pytest.mark.workflow("C.4")
 @pytest.mark.parametrize(
     ("value", "is_guarded"),
     [

@@ -211,6 +211,9 @@ class PlayedSource:
             *(CouldNotLook("played", (kind,), "access denied") for kind in self.missing),
         )
 
+    def dump_places(self) -> None:
+        """No registry."""
+
 
 class PlayedClock:
     """A clock that a test moves."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 
 import pytest
@@ -14,7 +15,7 @@ from hw.host.findings import CouldNotLook, FindingKind, Looked
 from hw.host.folder import Folder
 from hw.host.registry import dump_places, parse_registry
 from hw.host.runner import Completed
-from hw.host.windows import WindowsHost
+from hw.host.windows import WindowsHost, dumps_in
 from hw.host.windows_events import QUERIES, bugcheck_code, find
 from tests.hw.host.evtx_maker import MadeEvent, evtx
 from tests.hw.host.made import (
@@ -372,3 +373,34 @@ def test_a_log_of_which_nothing_can_be_read_is_refused(tmp_path):
     content[4096:4104] = b"\xff" * 8
     with pytest.raises(EvidenceError, match="damaged"):
         read_event_log(write(tmp_path / "System.evtx", bytes(content)))
+
+
+def test_a_dump_that_was_not_finished_is_a_crash_nevertheless(tmp_path):
+    """Its name and time tell of it; the others in its folder are read."""
+    folder = tmp_path / "dumps"
+    write(folder / "1.dmp", dump_header(ago(hours=3), 0x9F))
+    torn = write(folder / "2.dmp", b"")
+    os.utime(torn, (ago(hours=1).timestamp(),) * 2)
+    found = dumps_in(folder, FindingKind.CRASH_DUMP, ago(days=2))
+    assert [(item.code, item.time_utc) for item in found] == [
+        ("0x0000009f", ago(hours=3)),
+        ("", ago(hours=1)),
+    ]
+    assert "no kernel dump" in found[1].detail["problem"]
+
+
+def test_a_dump_of_a_program_is_no_crash_of_the_kernel(tmp_path):
+    """It lies among the evidence of many hosts."""
+    write(tmp_path / "editor.dmp", b"MDMP" + bytes(100))
+    looks = Folder(tmp_path).look(ago(days=2), NOW)
+    assert "editor.dmp" not in str([look.as_dict() for look in looks])
+
+
+def test_a_registry_file_among_the_evidence_tells_where_dumps_are(tmp_path):
+    """In the report."""
+    write(tmp_path / "crash.reg", REG_FILE.encode("utf-16"))
+    folder = Folder(tmp_path)
+    folder.look(ago(days=2), NOW)
+    places = folder.dump_places()
+    assert places is not None
+    assert places.full == r"D:\dumps\full one.dmp"

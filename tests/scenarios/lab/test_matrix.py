@@ -21,7 +21,6 @@ from scenarios.lab.matrix import (
     grouped,
     run_at,
     run_cell,
-    run_matrix,
 )
 from scenarios.runner import run_episode
 from sim.faults import Fault
@@ -220,7 +219,7 @@ def some(firmware):
 def compare(firmware, chosen):
     """Results of the reference policy and of the shipped one, cell by cell."""
     own, shipped = (
-        list(run_matrix(Place(policy, "device", firmware), chosen=chosen))
+        [run_cell(Place(policy, "device", firmware), cell) for cell in chosen]
         for policy in (REFERENCE, SHIPPED)
     )
     return list(zip(own, shipped, strict=True))
@@ -294,13 +293,6 @@ def test_a_patient_host_never_shows_its_desync():
 
 
 # ---------------------------------------------------------------- the table
-
-
-def test_the_results_are_the_same_with_two_processes():
-    """Rows do not depend on the number of workers."""
-    place = Place(REFERENCE, "device", "reference", sampled=1)
-    chosen = some("reference")[:6]
-    assert list(run_matrix(place, 2, chosen)) == list(run_matrix(place, 1, chosen))
 
 
 def test_the_worst_group_is_the_first():

@@ -13,7 +13,7 @@ from hw.guard.certificate import Certificate, CertificateError, digest_of
 from scenarios.cli import cli
 from scenarios.errors import InputError
 from scenarios.lab import baseline, evidence, purity, schedule as schedules, verify
-from scenarios.lab.cells import Cell
+from scenarios.lab.cells import Cell, cells
 from scenarios.lab.claims import Claim
 from scenarios.lab.matrix import Place, run_cell
 from scenarios.lab.schedule import Schedule
@@ -52,6 +52,13 @@ def few(monkeypatch):
         ]
 
     monkeypatch.setattr(verify, "tasks_of", tasks_of)
+
+
+def test_the_results_are_the_same_with_two_processes():
+    """Rows do not depend on the number of workers."""
+    place = Place(REFERENCE, "device", "reference", sampled=1)
+    tasks = [verify.CellTask(place, cell) for cell in cells("reference", REFERENCE)[:6]]
+    assert list(verify.run_tasks(tasks, 2)) == list(verify.run_tasks(tasks, 1))
 
 
 # ---------------------------------------------------------------- certificate

@@ -157,7 +157,7 @@ def test_credit_in_the_ns_of_the_last_packet_goes_on_without_a_gap():
     for asked_ns, second_ns in ((209, 310), (210, 310), (211, 311)):
         flow = small(packet_ns=100, packets=1, buffer_count=8)
         flow.credit(0, 1)
-        flow.advance(205)
+        flow.state(205)
         flow.credit(asked_ns, 1)
         assert flow.delivery_time(2) == second_ns
 

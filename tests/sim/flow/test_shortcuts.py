@@ -65,7 +65,7 @@ def test_credit_and_delivery_time_in_steady_flow_leave_it_alone(monkeypatch):
     copies = Counter(monkeypatch, Engine, "copy")
     flow = stream()
     flow.credit(0, 4 * 1024)
-    flow.advance(100 * US)
+    flow.state(100 * US)
     steps.taken = 0
     done = 0
     for _ in range(1000):
@@ -85,7 +85,7 @@ def test_many_delivery_times_at_once_are_those_of_one_by_one(credit, first, step
     for options in ({}, {"steady": False}):
         flow = stream(129_600_000, **options)
         flow.credit(0, credit)
-        flow.advance(10 * US)
+        flow.state(10 * US)
         each = [flow.delivery_time(first + number * step) for number in range(5)]
         known = [due_ns for due_ns in each if due_ns is not None]
         assert flow.delivery_times(first, step, 5) == known
@@ -114,9 +114,9 @@ def test_laps_are_taken_at_once_by_a_slow_host(monkeypatch):
     steps = Counter(monkeypatch, Engine, "step")
     flow = stream(packet_bytes=512, packet_ns=12_800)
     flow.credit(0, None)
-    flow.advance(10 * MS)
+    flow.state(10 * MS)
     steps.taken = laps.taken = 0
-    flow.advance(3600 * 1000 * MS)
+    flow.state(3600 * 1000 * MS)
     assert laps.taken == 1
     assert steps.taken < 16
 
@@ -158,7 +158,7 @@ def test_adding_credit_early_costs_no_event(monkeypatch):
     runs = Counter(monkeypatch, Engine, "run")
     flow = stream(packet_ns=9000)
     flow.credit(0, 1000)
-    flow.advance(5 * MS)
+    flow.state(5 * MS)
     runs.taken = 0
     for t in range(5 * MS, 6 * MS, 10 * US):
         flow.credit(t, 10)
