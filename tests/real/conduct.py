@@ -5,6 +5,7 @@ Run as a program, it asks the real libusb and prints the outcomes as JSON.
 
 from __future__ import annotations
 
+import json
 import time
 from array import array
 from collections.abc import Callable, Iterator
@@ -333,7 +334,8 @@ def _fields(descriptor: Any) -> dict[str, Any]:
 
 def main() -> None:
     """Ask the real libusb."""
-    Conduct(usb.backend.libusb1.get_backend(), time.sleep)
+    conduct = Conduct(usb.backend.libusb1.get_backend(), time.sleep)
+    print(json.dumps(dict(conduct.outcomes())))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from array import array
@@ -102,7 +103,8 @@ def opening() -> list[str] | None:
 
 def owner() -> str:
     """Hold the interface until a line comes on the standard input."""
-    with device():
+    with device() as rx:
+        print(json.dumps(rx.info().hardware), flush=True)
         sys.stdin.readline()
     return "closed"
 
@@ -111,7 +113,8 @@ def first_samples() -> str:
     """Show the first bytes of a stream, and go on streaming until a line comes."""
     with device() as rx:
         rx.start_adc(RATE_HZ)
-        rx.primed_start(BLOCK_BYTES, timeout_ms=2_000)
+        data = rx.primed_start(BLOCK_BYTES, timeout_ms=2_000)
+        print(json.dumps(data[:64].hex()), flush=True)
         sys.stdin.readline()
         rx.stop()
     return "closed"
@@ -143,6 +146,7 @@ def unplugged_reader() -> list[str] | None:
     with device() as rx:
         rx.start_adc(RATE_HZ)
         rx.primed_start(BLOCK_BYTES, timeout_ms=2_000)
+        print(json.dumps("streaming"), flush=True)
         return failure(lambda: [rx.read(BLOCK_BYTES, timeout_ms=2_000) for _ in range(10_000)])
 
 
@@ -194,4 +198,4 @@ PROGRAMS: dict[str, Callable[[], Any]] = {
 }
 
 if __name__ == "__main__":
-    pass
+    print(json.dumps(PROGRAMS[sys.argv[1]]()))
