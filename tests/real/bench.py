@@ -20,6 +20,7 @@ SYSTEM_PYTHON = "/usr/bin/python3"
 WRAPPER = "umockdev-wrapper"
 PRELOAD = "libumockdev-preload.so.0"
 LIMIT_S = 60
+DESCRIPTOR_STRIDE = 8
 _IMPORTS = "import gi; gi.require_version('UMockdev', '1.0'); import greenlet, simpy, usb.core"
 _APT = "umockdev gir1.2-umockdev-1.0 python3-gi libusb-1.0-0 usbutils"
 
@@ -70,6 +71,7 @@ class RealBench:
         is_booted: bool = True,
     ) -> None:
         self.state_folder = state_folder
+        self.programs = 0
         self.wanted = {
             "firmware": firmware,
             "policy": policy,
@@ -137,9 +139,16 @@ class RealBench:
         }
 
     def start(self, command: Sequence[str]) -> subprocess.Popen[str]:
-        """Start a program that reaches the device."""
+        """Start a program that reaches the device.
+
+        umockdev names the socket that a program is told of devices by after its descriptor, and
+        the second of two with one number takes it from the first: each program gets its own.
+        """
+        taken = range(3, 3 + DESCRIPTOR_STRIDE * self.programs)
+        self.programs += 1
+        redirections = " ".join(f"{descriptor}</dev/null" for descriptor in taken)
         return subprocess.Popen(
-            command,
+            ("bash", "-c", f'exec {redirections}; exec "$@"', "bash", *command),
             cwd=REPOSITORY,
             env=self.environment(),
             stdin=subprocess.PIPE,

@@ -131,6 +131,12 @@ def beside() -> dict[str, Any]:
     }
 
 
+def hang_ep0() -> list[str] | None:
+    """Make the handler of the control endpoint hang for a minute, beside whoever has the device."""
+    with Rx888.open(authority=authority(), is_shared=True) as rx:
+        return failure(lambda: rx.hang_handler(60_000, timeout_ms=100))
+
+
 def _kind(call: Callable[[], object]) -> str | None:
     """The class of the typed error that a call of pyusb's ends with."""
     try:
@@ -190,6 +196,7 @@ PROGRAMS: dict[str, Callable[[], Any]] = {
         owner,
         first_samples,
         beside,
+        hang_ep0,
         unplugged_reader,
         upload,
         reset_and_return,
