@@ -22,6 +22,13 @@ PRELOAD = "libumockdev-preload.so.0"
 LIMIT_S = 60
 DESCRIPTOR_STRIDE = 8
 _IMPORTS = "import gi; gi.require_version('UMockdev', '1.0'); import greenlet, simpy, usb.core"
+_TAKE_DESCRIPTORS = """
+import os, sys
+null = os.open(os.devnull, os.O_RDONLY)
+for descriptor in range(3, 3 + int(sys.argv[1])):
+    os.dup2(null, descriptor)
+os.execvp(sys.argv[2], sys.argv[2:])
+"""
 _APT = "umockdev gir1.2-umockdev-1.0 python3-gi libusb-1.0-0 usbutils"
 
 
@@ -144,11 +151,10 @@ class RealBench:
         umockdev names the socket that a program is told of devices by after its descriptor, and
         the second of two with one number takes it from the first: each program gets its own.
         """
-        taken = range(3, 3 + DESCRIPTOR_STRIDE * self.programs)
+        taken = str(DESCRIPTOR_STRIDE * self.programs)
         self.programs += 1
-        redirections = " ".join(f"{descriptor}</dev/null" for descriptor in taken)
         return subprocess.Popen(
-            ("bash", "-c", f'exec {redirections}; exec "$@"', "bash", *command),
+            (sys.executable, "-c", _TAKE_DESCRIPTORS, taken, *command),
             cwd=REPOSITORY,
             env=self.environment(),
             stdin=subprocess.PIPE,
