@@ -134,6 +134,14 @@ class RealBench:
         requests.flush()
         return self._answer()
 
+    def wait_until(self, expression: str) -> None:
+        """Wait until an expression over ``world`` is true."""
+        self.world(f"({expression})")
+
+    def wait_s(self, duration_s: float) -> None:
+        """Let so much of the world's time pass, which is the wall clock's."""
+        self.wait_until(f"world.now_ns > {self.world('world.now_ns') + round(duration_s * 1e9)}")
+
     def environment(self) -> dict[str, str]:
         """What a program needs so that its /dev and /sys are the bench's."""
         return {

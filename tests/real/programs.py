@@ -30,7 +30,15 @@ from sim.firmware import image
 RATE_HZ = 8_000_000
 BLOCK_BYTES = 256 * 1024
 UNKNOWN_REQUEST = 0x77
-ACKNOWLEDGED = (Operation.RAW, Operation.HANG, Operation.PORT_RESET, Operation.RESET)
+HANG_MS = 5_000
+ACKNOWLEDGED = (
+    Operation.RAW,
+    Operation.HANG,
+    Operation.CLEAR_HALT,
+    Operation.SET_CONFIGURATION,
+    Operation.PORT_RESET,
+    Operation.RESET,
+)
 TARGET = Target("usb", "any device")
 
 
@@ -132,9 +140,9 @@ def beside() -> dict[str, Any]:
 
 
 def hang_ep0() -> list[str] | None:
-    """Make the handler of the control endpoint hang for a minute, beside whoever has the device."""
+    """Make the handler of the control endpoint hang for a while, beside whoever has the device."""
     with Rx888.open(authority=authority(), is_shared=True) as rx:
-        return failure(lambda: rx.hang_handler(60_000, timeout_ms=100))
+        return failure(lambda: rx.hang_handler(HANG_MS, timeout_ms=100))
 
 
 def _kind(call: Callable[[], object]) -> str | None:

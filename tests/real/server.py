@@ -1,8 +1,8 @@
 """A world behind a fake usbfs: the process that the programs' ioctls reach.
 
 It runs under ``umockdev-wrapper`` and Debian's Python, which has GObject. Each line on its standard
-input is a Python expression over ``world``, answered by a line of JSON; the first line that it
-writes is the folder that programs need as ``UMOCKDEV_DIR``.
+input is a Python expression over ``world``, answered by a line of JSON, one in brackets as soon as
+it is true; the first line that it writes is the folder that programs need as ``UMOCKDEV_DIR``.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ TICK_S = 0.005
 """How often the world catches up with the wall clock where nothing is asked of it."""
 USBFS_DRIVER = "../../../../../../bus/usb/drivers/usbfs"
 """What the kernel binds a claimed interface to."""
+WHEN = "("
 ENUMERATION_LIMIT_NS = 10_000_000_000
 CONNECTED, IOCTL, LINE, END = range(4)
 
@@ -77,6 +78,7 @@ class Server:
         self.files: dict[Any, OpenFile] = {}
         self.waiting: list[Any] = []
         """Programs in a reap that blocks."""
+        self.awaited = ""
         self.shown: UsbDevice | None = None
         self.configuration = 0
         self.is_claimed = False
@@ -103,7 +105,17 @@ class Server:
                 self.close_the_abandoned()
                 self.files[subject] = OpenFile(self.world, more)
             else:
-                self._say(eval(subject, {"server": self, "world": self.world}))
+                self.awaited = subject
+                self.answer_when_true()
+
+    def answer_when_true(self) -> None:
+        """Answer the line that waits for it, as soon as its expression is true."""
+        if not self.awaited:
+            return
+        value = eval(self.awaited, {"server": self, "world": self.world})
+        if value or not self.awaited.startswith(WHEN):
+            self.awaited = ""
+            self._say(value)
 
     def _read_lines(self) -> None:
         for line in sys.stdin:
@@ -117,6 +129,7 @@ class Server:
         """Let the world catch up; show what came or went, and wake who waits for it."""
         self.pace.catch_up()
         self.show()
+        self.answer_when_true()
         waiting, self.waiting = self.waiting, []
         for client in waiting:
             if client in self.files:

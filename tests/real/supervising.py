@@ -1,6 +1,7 @@
 """A supervisor, and the program that it stands beside, on the real libusb.
 
-Each runs until a line comes on its standard input, and then prints what it saw as JSON.
+Each prints what it saw as JSON; those that go on and on do so until a line comes on their standard
+input.
 """
 
 from __future__ import annotations
@@ -9,19 +10,21 @@ import json
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
-from health import Level, Policy
+from health import Evidence, Level, Policy, Status, StatusCode, level_bit
 from hw.boot import Image
 from hw.bus import Selector
 from hw.errors import DeviceError, DeviceTimeoutError
 from hw.guard import Authority, Grant, HostState
 from hw.guard.certificate import Certificate, Firmware
+from hw.platform import HostPlatform
 from hw.runtime import ThreadRuntime
 from hw.rx888 import Rx888
 from hw.supervisor import Log, StandingMandate, Supervisor, standing_authority
 from sim.firmware import image
-from tests.real.programs import authority
+from tests.real.programs import authority, failure
 
 RATE_HZ = 4_000_000
 BLOCK_BYTES = 256 * 1024
@@ -29,7 +32,9 @@ READ_TIMEOUT_MS = 500
 SILENT_READS = 10
 """Five seconds, then ka9q-radio begins anew."""
 RETRY_S = 0.5
-LEVELS = frozenset((Level.STREAM, Level.EP0, Level.APPLICATION, Level.DEVICE_RESET))
+INTERFACE_LEVELS = (Level.EP0, Level.APPLICATION)
+LEVELS = (Level.STREAM, *INTERFACE_LEVELS, Level.DEVICE_RESET)
+HUNG = Status(StatusCode.EP0_WEDGED, 1, Evidence())
 IMAGE = Image.parse(image("fw-2.3"))
 
 
@@ -66,7 +71,7 @@ def _read_all(device: Rx888, found: dict[str, int], is_over: threading.Event) ->
 def supervise(serial: str) -> dict[str, Any]:
     """Supervise beside it with a certificate and a standing grant."""
     policy = Policy.preset("reference")
-    grants = (Grant(serial, LEVELS),)
+    grants = (Grant(serial, frozenset(LEVELS)),)
     runtime = ThreadRuntime()
     lines: list[str] = []
     device = Rx888.expect(
@@ -103,6 +108,19 @@ def supervise(serial: str) -> dict[str, Any]:
     }
 
 
+def levels() -> dict[str, Any]:
+    """What levels 2 and 3 come to, and the calls that they are made of."""
+    with Rx888.open(authority=authority(), is_shared=True) as device:
+        platform = HostPlatform(device, IMAGE, ThreadRuntime())
+        return {
+            "available": [level for level in LEVELS if platform.available() & level_bit(level)],
+            "outcomes": [platform.apply(level, HUNG).name for level in INTERFACE_LEVELS],
+            "clear halt": failure(device.clear_halt),
+            "configure": failure(device.set_configuration),
+            "hardware": device.info().hardware,
+        }
+
+
 def _certificate(policy: Policy) -> Certificate:
     return Certificate(
         policy_name=policy.name,
@@ -128,5 +146,11 @@ def _over_at_a_line() -> threading.Event:
     return is_over
 
 
+PROGRAMS: dict[str, Callable[..., Any]] = {
+    "listen": listen,
+    "supervise": supervise,
+    "levels": levels,
+}
+
 if __name__ == "__main__":
-    print(json.dumps(listen() if sys.argv[1] == "listen" else supervise(sys.argv[2])))
+    print(json.dumps(PROGRAMS[sys.argv[1]](*sys.argv[2:])))
