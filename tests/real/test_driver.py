@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -134,6 +135,25 @@ def test_a_reset_leads_to_the_boot_rom_and_an_upload_back(bench):
 def test_a_port_reset_needs_no_answer(bench, ends_in_boot_rom):
     world = bench(options={"usb_reset_ends_in_boot_rom": ends_in_boot_rom})
     assert world.program("port_reset") == {"is_uploaded": ends_in_boot_rom, "hardware": 4}
+
+
+def test_the_command_line_finds_it_and_its_owner(bench, tmp_path_factory):
+    """``fx3loop device list`` reads sysfs; ``probe`` asks beside the owner, and claims nothing."""
+    world = bench()
+    own, world.state_folder = world.state_folder, tmp_path_factory.mktemp("of_the_owner")
+    owner = world.start(program_command("owner"))
+    assert owner.stdout is not None
+    owner.stdout.readline()
+    world.state_folder = own
+    command = (sys.executable, "-c", "from scenarios.cli import main; main()", "device")
+    listed = json.loads(world.run((*command, "list", "--target", "usb", "--json")))
+    probed = json.loads(world.run((*command, "probe", "--target", "usb", "--json")))
+    owner.communicate("\n")
+    devices = listed["commands"][0]["devices"]
+    assert [(item["serial"], item["port"], item["speed"]) for item in devices] == [
+        ("9ABCDEF012345678", "2-1", "super")
+    ]
+    assert probed["commands"][0]["passed"]
 
 
 @pytest.mark.parametrize(
