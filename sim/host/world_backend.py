@@ -45,6 +45,10 @@ if TYPE_CHECKING:
 
 CONTROL_BYTES_MAX = 4096
 """libusb on Linux sends no longer control transfers."""
+UNCONFIGURED = -1
+"""What libusb also takes for "no configuration"."""
+CONFIGURATION_MAX = 0xFF
+ENDPOINT_BITS = 0x8F
 KERNEL_TIMEOUT_MS = 5_000
 """Of the requests that the kernel makes itself (Linux, USB_CTRL_SET_TIMEOUT)."""
 MILLISECOND_NS = 1_000_000
@@ -129,6 +133,9 @@ class WorldBackend(Listing):
 
         EBUSY while anybody has claimed an interface, this handle included.
         """
+        if not UNCONFIGURED <= config_value <= CONFIGURATION_MAX:
+            raise Failure.INVALID_PARAMETER.error()
+        config_value = max(config_value, 0)
         device = present(dev_handle)
         if device.claims:
             raise Failure.BUSY.error()
@@ -140,9 +147,7 @@ class WorldBackend(Listing):
 
     def set_interface_altsetting(self, dev_handle: Handle, intf: int, altsetting: int) -> None:
         """SET_INTERFACE, on an interface of one's own."""
-        device = present(dev_handle)
-        if device.claims.get(intf, dev_handle) is not dev_handle:
-            raise Failure.OTHER_BUSY.error()
+        present(dev_handle)
         if intf not in dev_handle.claimed or altsetting:
             raise Failure.NOT_FOUND.error()
         request_type = STANDARD_DEVICE_OUT | RECIPIENT_INTERFACE
@@ -151,9 +156,11 @@ class WorldBackend(Listing):
 
     def clear_halt(self, dev_handle: Handle, ep: int) -> None:
         """CLEAR_FEATURE(ENDPOINT_HALT), which also mends the host controller's endpoint."""
-        present(dev_handle)
-        use_endpoint(dev_handle, ep, Failure.NOT_FOUND, Failure.OTHER_BUSY)
-        bulk = dev_handle.device.bulk
+        device = present(dev_handle)
+        if ep & ~ENDPOINT_BITS or not device.configuration:
+            raise Failure.OTHER.error()
+        use_endpoint(dev_handle, ep, Failure.NOT_FOUND, Failure.OTHER)
+        bulk = device.bulk
         if bulk is None:
             raise Failure.NOT_FOUND.error()
         had_data = bulk.received_packets() > bulk.cleared_at_packet
