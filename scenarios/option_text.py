@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, TypeVar
 
 from scenarios.errors import InputError, not_known
 from sim.options import Options
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Knobs = TypeVar("Knobs", bound="DataclassInstance")
 
 LARGEST = 60_000
 """Largest duration of a knob in its own unit, where no closer limit is given."""
@@ -41,16 +48,28 @@ WORDS |= {"off": False, "no": False, "false": False, "0": False}
 
 
 def parse(texts: tuple[str, ...]) -> Options:
-    """Return the options with some of them turned.
+    """Return the bench's options with some of them turned; see :func:`parse_into`."""
+    return parse_into(Options(), texts, CHOICES, RANGES)
+
+
+def parse_into(
+    defaults: Knobs,
+    texts: tuple[str, ...],
+    choices: Mapping[str, tuple[str, ...]],
+    ranges: Mapping[str, tuple[int, int]],
+) -> Knobs:
+    """Return options with some of them turned.
 
     Args:
+        defaults: a dataclass of switches, numbers and words.
         texts: ``name=value`` each; later ones win.
+        choices: what an option of words can be.
+        ranges: lowest and highest value where 0 to :data:`LARGEST` is not right.
 
     Raises:
         InputError: no such option, or a value that it cannot have; with a right example.
     """
-    defaults = Options()
-    known = {item.name: getattr(defaults, item.name) for item in fields(Options)}
+    known = {item.name: getattr(defaults, item.name) for item in fields(defaults)}
     values: dict[str, bool | int | str] = {}
     for text in texts:
         name, equals, value = text.partition("=")
@@ -62,11 +81,11 @@ def parse(texts: tuple[str, ...]) -> Options:
             raise InputError(f"option {name}: a value is missing, for example {example}")
         if is_switch:
             values[name] = _switch(name, value)
-        elif name in CHOICES:
-            values[name] = _choice(name, value)
+        elif name in choices:
+            values[name] = _choice(name, value, choices[name])
         else:
-            values[name] = _number(name, value, example)
-    return Options(**values)  # type: ignore[arg-type]
+            values[name] = _number(name, value, example, ranges.get(name, (0, LARGEST)))
+    return replace(defaults, **values)
 
 
 def changed(options: Options) -> tuple[str, ...]:
@@ -92,16 +111,15 @@ def _switch(name: str, value: str) -> bool:
     return WORDS[value.lower()]
 
 
-def _choice(name: str, value: str) -> str:
-    choices = CHOICES[name]
+def _choice(name: str, value: str, choices: tuple[str, ...]) -> str:
     if value.lower() not in choices:
         known = ", ".join(choices)
         raise InputError(f"option {name}: {value!r} is none of {known}; use {name}={choices[0]}")
     return value.lower()
 
 
-def _number(name: str, value: str, example: str) -> int:
-    low, high = RANGES.get(name, (0, LARGEST))
+def _number(name: str, value: str, example: str, limits: tuple[int, int]) -> int:
+    low, high = limits
     try:
         number = int(value)
     except ValueError:

@@ -22,6 +22,8 @@ BY_NAME = {
     "sim.errors.FirmwareNotKnown": USAGE,
     "hw.guard.certificate.CertificateError": USAGE,
     "hw.guard.grants.GrantsError": USAGE,
+    "hw.serial.errors.ChoiceError": USAGE,
+    "hw.serial.errors.RefusedError": CHECK_FAILED,
     "hw.errors.DeniedError": DENIED,
     "hw.errors.ImageError": USAGE,
     "hw.host.errors.EvidenceError": NOT_AVAILABLE,

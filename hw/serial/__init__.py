@@ -1,0 +1,1 @@
+"""Cellular modules on serial ports: discovery, AT queries, the Python prompt, their files."""
