@@ -12,6 +12,7 @@ Sources: Linux, Documentation/filesystems/proc.rst (``/proc/<pid>/fd``); psutil'
 from __future__ import annotations
 
 import os
+import re
 import stat
 import sys
 from collections.abc import Callable
@@ -25,11 +26,14 @@ from hw.guard import Operation
 from hw.guard.gate import Gate
 from hw.guard.journal import Entry
 from hw.owner import PROC
+from hw.serial.transport import Clock, Deadline
 
-GRACE_S: Final = 5.0
-KILL_LIMIT_S: Final = 3.0
+GRACE_MS: Final = 5_000
+KILL_LIMIT_MS: Final = 3_000
 """The system ends a killed process at once, unless it waits in a driver."""
 POLL_MS: Final = 50
+PORT: Final = re.compile(r"/dev/(tty[A-Za-z]\w*|rfcomm\d+|pts/\d+)")
+"""Serial ports and pseudo-terminals; a console such as ``/dev/tty1`` is none."""
 
 
 class ReleaseResult(StrEnum):
@@ -158,31 +162,23 @@ class Wish:
         port: as the system names it.
         pid: the process that is meant, where several hold it; None for the only one.
         is_forced: a process that does not end in time is killed.
-        grace_s: how long it has to end.
+        grace_ms: how long it has to end.
     """
 
     port: str
     pid: int | None = None
     is_forced: bool = False
-    grace_s: float = GRACE_S
+    grace_ms: int = GRACE_MS
 
 
-def release_port(
-    wish: Wish,
-    table: ProcessTable,
-    gate: Gate,
-    *,
-    sleep_ms: Callable[[int], None],
-    now_s: Callable[[], float],
-) -> Release:
+def release_port(wish: Wish, table: ProcessTable, gate: Gate, clock: Clock) -> Release:
     """End the process that holds a port.
 
     Args:
         wish: which port, and how.
         table: the processes.
         gate: asked for all of it before anything is sent; it marks what is.
-        sleep_ms: waits.
-        now_s: a clock that never goes back.
+        clock: for the waiting.
 
     Raises:
         DeniedError: the guard does not allow to ask a process to end.
@@ -199,7 +195,7 @@ def release_port(
         return Release(ReleaseResult.NOT_FOUND, None, f"nobody holds {wish.port}{unseen}")
     holder = _chosen(wish, seen.found, table.family())
     with gate.doing(Operation.RELEASE_PORT, port=wish.port, **holder.as_dict()) as entry:
-        made = _end(wish, holder, table, gate, _Waiting(sleep_ms, now_s))
+        made = _end(wish, holder, table, gate, clock)
         if isinstance(entry, Entry):
             entry.end(made.result.value)
         return made
@@ -234,36 +230,31 @@ def _chosen(wish: Wish, found: tuple[Holder, ...], family: frozenset[int]) -> Ho
     return holder
 
 
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    sleep_ms: Callable[[int], None]
-    now_s: Callable[[], float]
-
-    def until(self, is_so: Callable[[], bool], limit_s: float) -> bool:
-        """Look again and again until it is so, or the time has passed."""
-        end_s = self.now_s() + limit_s
-        while not is_so():
-            left_s = end_s - self.now_s()
-            if left_s <= 0:
-                return False
-            self.sleep_ms(max(1, min(POLL_MS, round(left_s * 1000))))
-        return True
+def _until(is_so: Callable[[], bool], clock: Clock, limit_ms: int) -> bool:
+    """Look again and again until it is so, or the time has passed."""
+    deadline = Deadline(clock, limit_ms)
+    while not is_so():
+        left_ms = deadline.left_ms
+        if not left_ms:
+            return False
+        clock.sleep_ms(min(POLL_MS, left_ms))
+    return True
 
 
-def _end(wish: Wish, holder: Holder, table: ProcessTable, gate: Gate, waiting: _Waiting) -> Release:
+def _end(wish: Wish, holder: Holder, table: ProcessTable, gate: Gate, clock: Clock) -> Release:
     def is_gone() -> bool:
         return not table.is_running(holder)
 
     name = f"process {holder.pid} ({holder.name or holder.executable})"
     table.end(holder)
-    if waiting.until(is_gone, wish.grace_s):
+    if _until(is_gone, clock, wish.grace_ms):
         return _verified(wish, holder, table, ReleaseResult.RELEASED, f"{name} ended")
     if not wish.is_forced:
-        detail = f"{name} has not ended within {wish.grace_s:g} s"
+        detail = f"{name} has not ended within {wish.grace_ms} ms"
         return Release(ReleaseResult.UNFINISHED, holder, detail)
     with gate.doing(Operation.FORCE_RELEASE_PORT, port=wish.port, **holder.as_dict()):
         table.kill(holder)
-        is_killed = waiting.until(is_gone, KILL_LIMIT_S)
+        is_killed = _until(is_gone, clock, KILL_LIMIT_MS)
     if not is_killed:
         return Release(ReleaseResult.VERIFY_FAILED, holder, f"{name} was killed and still runs")
     return _verified(wish, holder, table, ReleaseResult.FORCED, f"{name} was killed")
@@ -291,7 +282,7 @@ def checked_port(port: str) -> str:
         mode = Path(path).stat().st_mode
     except OSError as error:
         raise ReleaseError(f"port {port}", error.strerror or "it is not there") from error
-    if not stat.S_ISCHR(mode) or not path.startswith("/dev/"):
+    if not stat.S_ISCHR(mode) or not PORT.fullmatch(path):
         raise ReleaseError(f"port {port}", "it is no serial port such as /dev/ttyUSB2")
     return path
 

@@ -247,7 +247,7 @@ class SmokeReport:
             shows_identifiers: serial numbers, IMEI, IMSI, ICCID and addresses are left in it.
         """
         privacy = self.privacy(shows=shows_identifiers)
-        counts = {outcome: 0 for outcome in Outcome}
+        counts = dict.fromkeys(Outcome, 0)
         for item in self.results:
             counts[item.outcome] += 1
         return {
@@ -335,7 +335,8 @@ def _reason_against(step: Step, results: Sequence[StepResult], hold: Callable[[]
 
 def _run(step: Step, runtime: Runtime, clock: Clock) -> StepResult:
     begun = Moment.now(clock)
-    outcome, facts, error = Outcome.FAILED, MappingProxyType[str, Any]({}), None
+    outcome, facts = Outcome.FAILED, MappingProxyType[str, Any]({})
+    error: Exception | None = None
     try:
         told = runtime.spawn(f"smoke {step.name}", step.do).join(step.budget_ms)
     except TimeoutError as late:

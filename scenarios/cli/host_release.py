@@ -70,25 +70,19 @@ def command(
 
     Exit codes: 0 the port is free, 1 it is not, 3 denied and nothing was sent, 4 nobody holds it.
     """
-    import time
-
     from hw.bus import Selector
     from hw.guard import Target
     from hw.guard.gate import Gate
     from hw.host.processes import SystemTable, Wish, checked_port, release_port
+    from hw.runtime import ThreadRuntime
     from scenarios.cli import inputs, output
 
     target = Target("serial", port)
     given = (*acknowledge, FORCE) if force else acknowledge
     gate = Gate(target, inputs.authority(risk, given, Selector(), target))
     table = SystemTable()
-    made = release_port(
-        Wish(checked_port(port), pid, force, grace_s),
-        table,
-        gate,
-        sleep_ms=lambda duration_ms: time.sleep(duration_ms / 1000),
-        now_s=time.monotonic,
-    )
+    wish = Wish(checked_port(port), pid, force, round(grace_s * 1_000))
+    made = release_port(wish, table, gate, ThreadRuntime())
     if as_json:
         output.print_json(
             {

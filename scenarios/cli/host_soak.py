@@ -109,7 +109,6 @@ def command(
     from hw.host.smoke_host import count, evidence_step
     from hw.host.soak import ESCALATING, Plan, Soak, StopReason
     from hw.host.soak_record import SoakReport, read_soak
-    from scenarios.cli import output
     from scenarios.cli.soak_command import Interrupt
 
     if show is not None:

@@ -1,5 +1,7 @@
-"""What ``fx3loop host smoke`` and ``soak`` work on: a real device behind the guard, or a simulated
-one, of either kind; the options that say which; the marks in the journal."""
+"""What ``fx3loop host smoke`` and ``soak`` work on, the options that say so, and their marks.
+
+A real device behind the guard or a simulated one, of either kind.
+"""
 
 from __future__ import annotations
 
