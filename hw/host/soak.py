@@ -32,6 +32,7 @@ from hw.host.soak_record import (
     summary_of,
 )
 from hw.host.states import HostStatus
+from hw.host.watch import SHARE
 from hw.runtime import Runtime
 
 POLL_MS: Final = 1_000
@@ -224,8 +225,9 @@ class Soak:
             stop = self._loop(begun_ns)
         except KeyboardInterrupt:
             stop = StopReason.INTERRUPTED
-        summary = summary_of(self._report.records, stop.value) | {"reason": self._delta.reason}
-        self._report.append(END, summary=summary)
+        reason = self._delta.reason
+        summary = summary_of(self._report.records, stop.value, reason)
+        self._report.append(END, stop_reason=stop.value, reason=reason, summary=summary)
         return summary
 
     def _loop(self, begun_ns: int) -> StopReason:
@@ -301,14 +303,20 @@ class Soak:
 
     def _wait(self) -> StopReason | None:
         """Let the interval pass, with a look at the host once a second."""
-        end_ns = self._clock.monotonic_ns() + self._plan.interval_ms * _NS_PER_MS
+        now_ns = self._clock.monotonic_ns
+        end_ns = now_ns() + self._plan.interval_ms * _NS_PER_MS
+        due_ns = now_ns()
         while True:
             if self._is_stopped():
                 return StopReason.INTERRUPTED
-            stop = self._delta.look()
-            if stop is not None:
-                return stop
-            left_ms = -((self._clock.monotonic_ns() - end_ns) // _NS_PER_MS)
+            begun_ns = now_ns()
+            if begun_ns >= due_ns:
+                stop = self._delta.look()
+                if stop is not None:
+                    return stop
+                spent_ns = now_ns() - begun_ns
+                due_ns = begun_ns + max(POLL_MS * _NS_PER_MS, SHARE * spent_ns)
+            left_ms = -((now_ns() - end_ns) // _NS_PER_MS)
             if left_ms <= 0:
                 return None
             self._sleep_ms(min(POLL_MS, left_ms))

@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 from hw.guard.disk import Disk
@@ -25,6 +26,18 @@ STEP_BEGIN: Final = "step-begin"
 STEP: Final = "step"
 ITERATION: Final = "iteration"
 END: Final = "end"
+FIELDS: Final[Mapping[str, type]] = MappingProxyType(
+    {"run_id": str, "number": int, "kind": str, "utc": str, "monotonic_ns": int}
+)
+"""What every line has."""
+FIELDS_OF: Final[Mapping[str, Mapping[str, type]]] = MappingProxyType(
+    {
+        STEP_BEGIN: {"name": str},
+        ITERATION: {"is_pass": bool, "failed": list},
+        END: {"stop_reason": str, "reason": str},
+    }
+)
+"""What lines of a kind have beside them, as far as the summary needs it."""
 NOT_ENDED: Final = "not-ended"
 """Stop reason of a report that nobody finished."""
 
@@ -107,9 +120,10 @@ class SoakRead:
     @property
     def summary(self) -> dict[str, Any]:
         """The summary: the soak's own, or what the lines of an unfinished one tell."""
-        if self.is_finished:
-            return dict(self.records[-1]["summary"])
-        return summary_of(self.records, NOT_ENDED)
+        if not self.is_finished:
+            return summary_of(self.records, NOT_ENDED)
+        end = self.records[-1]
+        return summary_of(self.records[:-1], end["stop_reason"], end["reason"])
 
 
 def read_soak(path: Path) -> SoakRead:
@@ -143,7 +157,7 @@ def _record_of(line: bytes) -> Mapping[str, Any] | None:
         return None
     if not isinstance(record, dict) or record.get("schema") != SCHEMA:
         return None
-    known = {"run_id": str, "number": int, "kind": str, "utc": str, "monotonic_ns": int}
+    known = {**FIELDS, **FIELDS_OF.get(str(record.get("kind")), {})}
     is_whole = all(isinstance(record.get(name), kind) for name, kind in known.items())
     return record if is_whole else None
 
@@ -156,12 +170,15 @@ def _follows(record: Mapping[str, Any], before: Sequence[Mapping[str, Any]]) -> 
     )
 
 
-def summary_of(records: Sequence[Mapping[str, Any]], stop_reason: str) -> dict[str, Any]:
+def summary_of(
+    records: Sequence[Mapping[str, Any]], stop_reason: str, reason: str = ""
+) -> dict[str, Any]:
     """Return the summary of a soak.
 
     Args:
-        records: of its report.
+        records: of its report, without its end.
         stop_reason: why it ended.
+        reason: what happened to the host, where that ended it.
     """
     done = [item for item in records if item["kind"] == ITERATION]
     begun = sum(item["kind"] == ITERATION_BEGIN for item in records)
@@ -173,6 +190,7 @@ def summary_of(records: Sequence[Mapping[str, Any]], stop_reason: str) -> dict[s
         "schema": SCHEMA,
         "run_id": records[0]["run_id"],
         "stop_reason": stop_reason,
+        "reason": reason,
         "begun_utc": records[0]["utc"],
         "ended_utc": records[-1]["utc"],
         "duration_ms": (records[-1]["monotonic_ns"] - records[0]["monotonic_ns"]) // 1_000_000,
@@ -191,6 +209,6 @@ def summary_of(records: Sequence[Mapping[str, Any]], stop_reason: str) -> dict[s
 def _failed_steps(iterations: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     counts: dict[str, int] = {}
     for item in iterations:
-        for name in item["failed"]:
+        for name in map(str, item["failed"]):
             counts[name] = counts.get(name, 0) + 1
     return dict(sorted(counts.items()))

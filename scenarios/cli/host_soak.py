@@ -109,7 +109,9 @@ def command(
     from hw.host.smoke_host import count, evidence_step
     from hw.host.soak import ESCALATING, Plan, Soak, StopReason
     from hw.host.soak_record import SoakReport, read_soak
+    from scenarios.cli import output
     from scenarios.cli.soak_command import Interrupt
+    from scenarios.errors import InputError
 
     if show is not None:
         found = read_soak(show)
@@ -124,6 +126,9 @@ def command(
         frozenset(Stage(name) for name in abort_on),
         deploy_every,
     )
+    if report_file is not None and report_file.exists():
+        raise InputError(f"{report_file} exists already, and each soak has a report of its own")
+    output.writable_file(report_file)
     keeper, clock, run_id = HostKeeper.open_default(), Clock(), str(uuid.uuid4())
     path = report_file or state_dir() / FOLDER / f"{run_id}.jsonl"
     report = SoakReport(path, run_id, clock)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import tempfile
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
+from hypothesis import given, strategies as st
 
 from hw.guard import HostState
 from hw.guard.disk import Disk
 from hw.host.errors import EvidenceError
 from hw.host.smoke import Stage, Told
 from hw.host.soak import Plan, Soak, StopReason
-from hw.host.soak_record import SoakReport, read_soak
+from hw.host.soak_record import SCHEMA, SoakReport, read_soak
 from tests.hw.host.made import ago
 from tests.hw.host.smoke_bench import PlayedHost, PlayedTime, fail, hang, step
 
@@ -226,6 +230,54 @@ def test_weakness_04_a_line_of_another_run_is_none_of_this_report(tmp_path):
         assert (len(found.records), found.damaged_lines) == (len(lines) - 1, 1)
         assert not found.is_finished
         assert found.summary["stop_reason"] == "not-ended"
+
+
+@given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
+def test_a_file_that_is_none_is_the_typed_error(content):
+    """Whatever it holds."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "soak.jsonl"
+        path.write_bytes(content)
+        with pytest.raises(EvidenceError):
+            read_soak(path)
+
+
+@given(st.data())
+def test_a_report_that_anybody_changed_is_read_or_refused(data):
+    """Each line loses, gains or changes fields: a summary, or the typed error."""
+    begin = {"schema": SCHEMA, "run_id": "r", "number": 0, "kind": "begin", "utc": "t"}
+    values = st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.lists(st.none())
+    kinds = st.sampled_from(("begin", "iteration-begin", "step-begin", "step", "iteration", "end"))
+    lines = [begin | {"monotonic_ns": 1}]
+    for number in range(1, data.draw(st.integers(1, 6))):
+        names = ("name", "is_pass", "failed", "stop_reason", "reason", "summary", "monotonic_ns")
+        more = data.draw(st.dictionaries(st.sampled_from(names), values))
+        lines.append(lines[0] | {"number": number, "kind": data.draw(kinds)} | more)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "soak.jsonl"
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        found = read_soak(path)
+        assert len(found.records) + found.damaged_lines == len(lines)
+        json.dumps(found.summary)
+
+
+def test_looks_take_a_tenth_of_the_time_at_most(tmp_path):
+    """Where one takes 500 ms the next is due after 5 s, and Ctrl-C is still heard each second."""
+    bench = Bench(tmp_path, plan(max_iterations=2, interval_ms=20_000))
+    at_ms = []
+    status = bench.host.status
+
+    def slow():
+        at_ms.append(bench.time.ms)
+        bench.time.ms += 500
+        return status()
+
+    bench.host.status = slow
+    bench.run()
+    waits = [later - earlier for earlier, later in pairwise(at_ms)]
+    # The last one is the next iteration's own.
+    assert [wait for wait in waits if wait > 500] == [5_500, 5_500, 5_500, 3_500]
+    assert max(bench.time.sleeps) == 1_000
 
 
 def test_identifiers_are_hidden_line_by_line(tmp_path):
