@@ -132,6 +132,13 @@ class HolderChoiceError(ReleaseError):
     advice = "nothing was sent; name one with --pid"
 
 
+class NoPortError(ReleaseError):
+    """What was named is no serial port."""
+
+    happened: ClassVar[str] = "is no serial port"
+    advice = "nothing was sent; name one such as /dev/ttyUSB2"
+
+
 class NoTableError(ReleaseError):
     """Nobody tells which process holds a port."""
 
@@ -275,15 +282,15 @@ def checked_port(port: str) -> str:
     """Return a port as the system names it, links followed.
 
     Raises:
-        ReleaseError: there is no such port, or it is none.
+        NoPortError: there is no such port, or it is none.
     """
     path = os.path.realpath(port)
     try:
         mode = Path(path).stat().st_mode
     except OSError as error:
-        raise ReleaseError(f"port {port}", error.strerror or "it is not there") from error
+        raise NoPortError(f"port {port}", error.strerror or "it is not there") from error
     if not stat.S_ISCHR(mode) or not PORT.fullmatch(path):
-        raise ReleaseError(f"port {port}", "it is no serial port such as /dev/ttyUSB2")
+        raise NoPortError(f"port {port}")
     return path
 
 

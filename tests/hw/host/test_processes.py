@@ -17,6 +17,7 @@ from hw.host.processes import (
     Holder,
     HolderChoiceError,
     Holders,
+    NoPortError,
     NoTableError,
     ReleaseError,
     ReleaseResult,
@@ -193,16 +194,16 @@ def test_what_was_done_is_in_the_journal(tmp_path):
     ("port", "said"),
     [
         ("/dev/no-such-port", "No such file"),
-        ("/etc/passwd", "no serial port such as /dev/ttyUSB2"),
-        ("/dev", "no serial port"),
-        ("/dev/null", "no serial port"),
-        ("/dev/tty", "no serial port"),
+        ("/etc/passwd", "is no serial port"),
+        ("/dev", "is no serial port"),
+        ("/dev/null", "is no serial port"),
+        ("/dev/tty", "is no serial port"),
         ("COM1');CALC;('", "No such file"),
     ],
 )
 def test_weakness_10_what_is_no_port_is_refused(port, said):
     """Before anybody looks for who holds it; nothing reaches a shell, as there is none."""
-    with pytest.raises(ReleaseError, match=said):
+    with pytest.raises(NoPortError, match=said):
         checked_port(port)
 
 
