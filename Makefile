@@ -12,7 +12,7 @@ demo: $(STAMP)
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 -m "not heavy"
 
-heavy: $(STAMP)
+heavy: $(VENV)/.heavy
 	$(BIN)/python -m pytest -n 2 -m heavy
 
 bench: $(STAMP)
@@ -44,6 +44,10 @@ $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install --quiet --group test --group check --editable .
+	touch $@
+
+$(VENV)/.heavy: $(STAMP)
+	$(BIN)/python -m pip install --quiet --group heavy
 	touch $@
 
 $(VENV)/.mutation: $(STAMP)

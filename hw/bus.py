@@ -30,7 +30,8 @@ from hw.errors import (
 from hw.guard import Authority, AuthoritySource, Operation, Target
 from hw.guard.gate import Gate
 from hw.guard.journal import Journal
-from hw.ports import Port, label, peer_of
+from hw.ownership import Owner, owner_in_sysfs
+from hw.ports import Port, label, peer_of, serial_at
 from hw.runtime import Runtime
 
 UsbDevice: TypeAlias = Any
@@ -135,6 +136,18 @@ class Bus:
             place = with_peer(place)
         return place if place.peer is not None else replace(place, bus=None)
 
+    def owner_of(self, device: UsbDevice) -> Owner:
+        """Return who has claimed the interface of a device.
+
+        Args:
+            device: one that this program has not claimed itself.
+        """
+        is_claimed = getattr(self._backend, "is_interface_claimed", None)
+        if is_claimed is not None:
+            return Owner.ANOTHER if is_claimed(device.bus, device.address) else Owner.NOBODY
+        ports = device.port_numbers
+        return Owner.UNKNOWN if ports is None else owner_in_sysfs(device.bus, tuple(ports))
+
     def permit(self, operation: Operation) -> None:
         """Return if the guard allows an operation here.
 
@@ -182,7 +195,7 @@ class Bus:
         trouble: DeviceError | None = None
         for device in self._all():
             try:
-                if device.idProduct in welcome and _fits(device, chosen):
+                if device.idProduct in welcome and self._fits(device, chosen):
                     fitting.append(device)
             except DeviceError as error:
                 trouble = error
@@ -191,6 +204,20 @@ class Bus:
         if not fitting and trouble is not None:
             raise trouble
         return fitting[0] if fitting else None
+
+    def _fits(self, device: UsbDevice, selector: Selector) -> bool:
+        if not _is_placed(device, selector):
+            return False
+        if selector.serial is None or device.idProduct == protocol.BOOT_PRODUCT_ID:
+            return True
+        return (self._known_serial(device) or read_serial(device)) == selector.serial
+
+    def _known_serial(self, device: UsbDevice) -> str | None:
+        """What the system read when the device enumerated: its control endpoint may be dead now."""
+        ports = device.port_numbers
+        if self.target.kind == "world" or ports is None:
+            return None
+        return serial_at((device.bus, tuple(ports)))
 
     def hubs(self) -> list[UsbDevice]:
         """Return every hub that the system shows; nothing is asked of them.
@@ -381,14 +408,6 @@ def _is_placed(device: UsbDevice, selector: Selector) -> bool:
         return False
     # A backend that does not know the ports cannot contradict the choice.
     return None in (selector.port_numbers, ports) or tuple(ports) == selector.port_numbers
-
-
-def _fits(device: UsbDevice, selector: Selector) -> bool:
-    if not _is_placed(device, selector):
-        return False
-    if selector.serial is None or device.idProduct == protocol.BOOT_PRODUCT_ID:
-        return True
-    return read_serial(device) == selector.serial
 
 
 def read_serial(device: UsbDevice) -> str:

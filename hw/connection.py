@@ -23,6 +23,7 @@ from hw.errors import (
 )
 from hw.exchange import Exchange
 from hw.guard import Operation
+from hw.ownership import Owner
 from hw.protocol import Request
 
 Observer = Callable[[Exchange], None]
@@ -39,13 +40,18 @@ def request_name(code: int) -> str:
 
 
 class Connection:
-    """A claimed interface 0 and its endpoints.
+    """An open device, with interface 0 claimed unless it is shared.
+
+    A shared one stands beside a program that streams: the kernel lets it send vendor requests and
+    reset the port, and nothing of it takes the interface away. What needs the interface claims it
+    for one call, where nobody has it.
 
     Args:
         bus: where the device was found.
         device: what was found.
         clear_halt: whether to clear the halt of the data endpoint first, ignoring the result.
         observers: told of each transfer that has ended; the list may grow later.
+        is_shared: claim nothing, detach no driver and clear no halt.
 
     Raises:
         DeniedError: when the guard does not allow it.
@@ -55,13 +61,25 @@ class Connection:
     """
 
     def __init__(
-        self, bus: Bus, device: UsbDevice, *, clear_halt: bool, observers: list[Observer]
+        self,
+        bus: Bus,
+        device: UsbDevice,
+        *,
+        clear_halt: bool,
+        observers: list[Observer],
+        is_shared: bool = False,
     ) -> None:
         self._bus = bus
         self._device = device
         self._observers = observers
         self._now_ns = bus.runtime.now_ns
         self._gate = bus.gate
+        self._is_shared = is_shared
+        if is_shared:
+            self._gate.permit(_PROBE)
+            # It opens the device, so a missing permission shows here.
+            self._has_driver()
+            return
         self._gate.permit(Operation.OPEN)
         bus.hold(device)
         self._gate.lasting(Operation.OPEN, bus=device.bus, address=device.address)
@@ -80,6 +98,15 @@ class Connection:
     def place(self) -> Selector:
         """How to find this device again after a reset; see :meth:`hw.bus.Bus.place_of`."""
         return self._bus.place_of(self._device)
+
+    @property
+    def owner(self) -> Owner:
+        """Who has the interface; this connection counts as nobody else."""
+        return self._bus.owner_of(self._device) if self._is_shared else Owner.NOBODY
+
+    def hold(self) -> None:
+        """Lock the device against other processes of ours; see :meth:`hw.bus.Bus.hold`."""
+        self._bus.hold(self._device)
 
     def close(self) -> None:
         """Release the interface and the handle; closing twice is harmless."""
@@ -205,13 +232,45 @@ class Connection:
         """Clear the halt of the data endpoint.
 
         Raises:
+            BusyError: when another program owns the interface.
             DeviceError: when guard or device refuse.
         """
         with self._gate.doing(Operation.CLEAR_HALT):
-            self._clear_halt()
+            self._told("clear-halt", _ENDPOINT, self._clear_halt)
 
     def _clear_halt(self) -> None:
-        self._told("clear-halt", _ENDPOINT, lambda: self._device.clear_halt(_ENDPOINT))
+        if not self._is_shared:
+            self._device.clear_halt(_ENDPOINT)
+            return
+        # Claimed by name, because the kernel would claim it silently and keep it.
+        usb.util.claim_interface(self._device, protocol.INTERFACE_NUMBER)
+        try:
+            self._device.clear_halt(_ENDPOINT)
+        finally:
+            usb.util.release_interface(self._device, protocol.INTERFACE_NUMBER)
+
+    def set_configuration(self) -> None:
+        """SET_CONFIGURATION: the firmware stops its application and starts it again.
+
+        The kernel refuses it while anybody has claimed an interface, so this connection gives its
+        own back for the call.
+
+        Raises:
+            BusyError: when another program owns the interface.
+            DeviceError: when guard or device refuse.
+        """
+        with self._gate.doing(Operation.SET_CONFIGURATION):
+            self._told("set-configuration", protocol.CONFIGURATION_VALUE, self._set_configuration)
+
+    def _set_configuration(self) -> None:
+        if self._is_shared:
+            self._device.set_configuration(protocol.CONFIGURATION_VALUE)
+            return
+        usb.util.release_interface(self._device, protocol.INTERFACE_NUMBER)
+        try:
+            self._device.set_configuration(protocol.CONFIGURATION_VALUE)
+        finally:
+            usb.util.claim_interface(self._device, protocol.INTERFACE_NUMBER)
 
     def port_reset(self) -> None:
         """Reset the port and close; that the device does not return as itself is success.
@@ -231,7 +290,10 @@ class Connection:
                 raise
 
     def _told(
-        self, kind: Literal["clear-halt", "port-reset"], request: int, call: Callable[[], None]
+        self,
+        kind: Literal["clear-halt", "port-reset", "set-configuration"],
+        request: int,
+        call: Callable[[], None],
     ) -> None:
         """Do what carries no data, and tell the observers."""
         began_ns = self._began_ns()
@@ -249,7 +311,7 @@ class Connection:
 
     def _tell(
         self,
-        kind: Literal["out", "in", "bulk", "clear-halt", "port-reset"],
+        kind: Literal["out", "in", "bulk", "clear-halt", "port-reset", "set-configuration"],
         request: int,
         value: int,
         index: int,
@@ -278,25 +340,26 @@ class Connection:
         for observer in self._observers:
             observer(exchange)
 
-    def _detach_driver(self) -> None:
-        number = protocol.INTERFACE_NUMBER
+    def _has_driver(self) -> bool:
         try:
             with usb_errors("open"):
-                active = self._device.is_kernel_driver_active(number)
+                return bool(self._device.is_kernel_driver_active(protocol.INTERFACE_NUMBER))
         except NotImplementedError:
-            # A backend without kernel drivers (Windows, worlds) has none to detach.
-            return
-        if active:
+            # A backend without kernel drivers (Windows) has none to detach.
+            return False
+
+    def _detach_driver(self) -> None:
+        if self._has_driver():
             with (
                 self._gate.doing(Operation.DETACH_DRIVER),
                 usb_errors("detach kernel driver"),
             ):
-                self._device.detach_kernel_driver(number)
+                self._device.detach_kernel_driver(protocol.INTERFACE_NUMBER)
 
     def _clear_halt_if_it_can(self) -> None:
         try:
             # A part of opening, which the guard was asked for.
-            self._clear_halt()
+            self._told("clear-halt", _ENDPOINT, self._clear_halt)
         except (DeviceTimeoutError, StalledError, TransferError):
             # Only a precaution for the first read; a device that is ill shows it at its next
             # request, and must stay open so that it can be recovered.

@@ -12,7 +12,7 @@ class Exchange(NamedTuple):
 
     Attributes:
         kind: ``out`` and ``in`` are vendor requests; ``bulk`` is a read of the data endpoint.
-        request: bRequest, or the endpoint's address.
+        request: bRequest, the endpoint's address, or the configuration's value.
         value: wValue.
         index: wIndex.
         sent: data of an OUT request.
@@ -24,7 +24,7 @@ class Exchange(NamedTuple):
         ended_ns: when it ended.
     """
 
-    kind: Literal["out", "in", "bulk", "clear-halt", "port-reset"]
+    kind: Literal["out", "in", "bulk", "clear-halt", "port-reset", "set-configuration"]
     request: int
     value: int
     # wIndex; nobody looks for an item of this tuple by its method of the same name.

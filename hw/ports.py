@@ -35,6 +35,21 @@ def parse(text: str) -> Port | None:
     return int(bus), tuple(map(int, numbers[1:]))
 
 
+def serial_at(port: Port) -> str | None:
+    """Return the serial number that the system read at a port, or ``None`` where nobody tells.
+
+    Args:
+        port: bus and port path, such as ``(2, (1, 4))``.
+
+    Source: Linux ``drivers/usb/core/sysfs.c``: the string that was cached at the enumeration.
+    """
+    try:
+        text = (SYSFS / label(port) / "serial").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+    return text.rstrip("\n") or None
+
+
 def folder_of(port: Port, sysfs: Path | None = None) -> Path:
     """Return where Linux tells about a port of a hub.
 

@@ -8,14 +8,24 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Self, TypeVar
 
+from health import Level
 from hw import protocol
+from hw.absence import Absence
 from hw.boot import Image, Upload
 from hw.bus import REENUMERATION_TIMEOUT_MS, Bus, Selector, UsbBackend, UsbDevice, answers
 from hw.capabilities import Capabilities
 from hw.connection import Connection, Observer, request_name
-from hw.errors import BadReplyError, DeviceError, NoDeviceError, StalledError, TransferError
-from hw.guard import Authority, AuthoritySource, Operation
+from hw.errors import (
+    AccessDeniedError,
+    BadReplyError,
+    DeviceError,
+    NoDeviceError,
+    StalledError,
+    TransferError,
+)
+from hw.guard import Authority, AuthoritySource, Operation, Target
 from hw.guard.journal import Journal, failed
+from hw.ownership import Owner
 from hw.protocol import CONTROL_TIMEOUT_MS, Argument, DeviceInfo, GpioBit, Request, Stats
 from hw.runtime import Runtime, ThreadRuntime
 from hw.stream import (
@@ -43,6 +53,10 @@ _OPERATIONS: dict[int, Operation] = {
 _ASKING = frozenset((Request.TESTFX3, Request.GETSTATS, Request.I2CRFX3, Request.READINFODEBUG))
 """The requests that only ask; the debug console's only where nothing is typed with it."""
 
+PERMISSION_TIMEOUT_MS = 2_000
+"""EACCES right after an enumeration was seen to last up to 2 s, until udev has run."""
+PERMISSION_POLL_MS = 100
+
 T = TypeVar("T")
 
 
@@ -60,11 +74,21 @@ class Rx888:
     Source: firmware 2.3 ``USBHandler.c``; ``tests/fx3_cmd.c`` for what the host sends.
     """
 
-    def __init__(self, bus: Bus, device: UsbDevice, *, clear_halt: bool = True) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        device: UsbDevice | None,
+        *,
+        clear_halt: bool = True,
+        is_shared: bool = False,
+    ) -> None:
         self._bus = bus
         self._clear_halt = clear_halt
+        self._is_shared = is_shared
         self._observers: list[Observer] = []
-        self._connection = Connection(bus, device, clear_halt=clear_halt, observers=self._observers)
+        self._connection: Connection | Absence = (
+            Absence(bus.selector) if device is None else self._connect(device)
+        )
         self._generation = 0
         # A stack, so that reads in two threads at once never share a buffer.
         self._spare_buffers: list[array[int]] = []
@@ -79,10 +103,14 @@ class Rx888:
         authority: Authority | AuthoritySource | None = None,
         image: Image | None = None,
         clear_halt: bool = True,
+        is_shared: bool = False,
         timeout_ms: int = REENUMERATION_TIMEOUT_MS,
         journal: Journal | None = None,
     ) -> Self:
         """Find a device, claim its interface, and clear the halt of its data endpoint.
+
+        A shared one stands beside a program that streams: vendor requests and a port reset, which
+        need no claim, and nothing that takes the interface.
 
         Args:
             backend: a pyusb backend; without one the device is real and the guard must allow it.
@@ -92,6 +120,7 @@ class Rx888:
                 default a real device is looked at and no more.
             image: firmware to upload first if the device is in its boot ROM.
             clear_halt: whether to clear the halt, which some host controllers take badly.
+            is_shared: claim nothing and clear no halt; reading claims the interface after all.
             timeout_ms: how long to wait for boot ROM or application, if an image is given.
             journal: where what is done to a real device is marked; by default the operator's.
 
@@ -109,16 +138,65 @@ class Rx888:
             selector or Selector(),
             journal=journal,
         )
-        bus.permit(Operation.OPEN)
+        bus.permit(Operation.PROBE if is_shared else Operation.OPEN)
         try:
             if image is not None:
                 device, _ = bus.bring_up(image, timeout_ms)
             else:
                 device = bus.find_application()
-            return cls(bus, device, clear_halt=clear_halt)
+            return cls(bus, device, clear_halt=clear_halt, is_shared=is_shared)
         except BaseException as error:
             bus.gate.release(failed(error))
             raise
+
+    @classmethod
+    def expect(
+        cls,
+        backend: UsbBackend | None = None,
+        runtime: Runtime | None = None,
+        *,
+        selector: Selector | None = None,
+        authority: Authority | AuthoritySource | None = None,
+        is_shared: bool = False,
+        journal: Journal | None = None,
+    ) -> Self:
+        """Return the driver of a device that need not be there; nothing is looked for or opened.
+
+        Every transfer raises ``NoDeviceError`` until :meth:`reacquire` has found the device.
+        Arguments as of :meth:`open`.
+        """
+        bus = Bus(
+            backend,
+            runtime or ThreadRuntime(),
+            authority or Authority(),
+            selector or Selector(),
+            journal=journal,
+        )
+        return cls(bus, None, is_shared=is_shared)
+
+    def _connect(self, device: UsbDevice) -> Connection:
+        return Connection(
+            self._bus,
+            device,
+            clear_halt=self._clear_halt,
+            observers=self._observers,
+            is_shared=self._is_shared,
+        )
+
+    @property
+    def target(self) -> Target:
+        """What the guard judges."""
+        return self._bus.target
+
+    @property
+    def is_shared(self) -> bool:
+        """It was opened beside whoever owns the interface."""
+        return self._is_shared
+
+    @property
+    def owner(self) -> Owner:
+        """Who else has the interface now; nobody, where this driver has claimed it."""
+        return self._connection.owner
 
     @property
     def generation(self) -> int:
@@ -133,6 +211,34 @@ class Rx888:
         """
         for operation in operations:
             self._bus.permit(operation)
+
+    @contextmanager
+    def acting_for(self, level: Level) -> Iterator[None]:
+        """Tell the guard which level of the cascade the enclosed operations are for.
+
+        Args:
+            level: that a standing grant may name.
+        """
+        gate = self._bus.gate
+        before, gate.acting_level = gate.acting_level, level
+        try:
+            yield
+        finally:
+            gate.acting_level = before
+
+    @contextmanager
+    def exclusively(self) -> Iterator[None]:
+        """Hold the lock on a real device meanwhile; a driver that has claimed it holds it anyway.
+
+        Raises:
+            LockedError: another process of ours works on the device; nothing was done.
+        """
+        self._connection.hold()
+        try:
+            yield
+        finally:
+            if self._is_shared:
+                self._bus.gate.release()
 
     def close(self) -> None:
         """Release the interface, the handle and the lock; closing twice is harmless."""
@@ -151,6 +257,11 @@ class Rx888:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    @property
+    def address(self) -> tuple[int | None, int | None]:
+        """Bus and address, which change at a re-enumeration."""
+        return self._connection.address
 
     def observe(self, observer: Observer) -> None:
         """Tell somebody of each transfer once it has ended, failed ones too."""
@@ -484,10 +595,36 @@ class Rx888:
         leave_stopped(self, None)
 
     def clear_halt(self) -> None:
-        """Clear the halt of the data endpoint."""
+        """Clear the halt of the data endpoint.
+
+        Raises:
+            BusyError: when another program owns the interface.
+        """
         self._connection.clear_halt()
 
+    def set_configuration(self) -> None:
+        """SET_CONFIGURATION: the firmware stops its application and starts it again.
+
+        A stream ends by it. The interface is given back for the call and claimed again.
+
+        Raises:
+            BusyError: when another program owns the interface.
+        """
+        self._connection.set_configuration()
+
     # --- coming back --------------------------------------------------------------------------
+
+    def look(self) -> int | None:
+        """Return the product id of this device as it is on the bus now, ``None`` if it is not.
+
+        Nothing is opened, unless the device was chosen by its serial number.
+
+        Raises:
+            DeviceError: when it is there and cannot be asked, or several fit.
+        """
+        both = (protocol.BOOT_PRODUCT_ID, protocol.APPLICATION_PRODUCT_ID)
+        found = self._bus.find(both, self._connection.place)
+        return None if found is None else int(found.idProduct)
 
     def wait_for(self, product_id: int, *, timeout_ms: int) -> None:
         """Wait until this device is on the bus with a product id; nothing is opened.
@@ -502,6 +639,7 @@ class Rx888:
         image: Image | None,
         *,
         in_place: bool = False,
+        has_left: bool = False,
         timeout_ms: int = REENUMERATION_TIMEOUT_MS,
         progress: Callable[[int, int], None] | None = None,
     ) -> Upload | None:
@@ -514,6 +652,8 @@ class Rx888:
             in_place: accept the application at any address, once it answers TESTFX3 (after a port
                 reset it may never have left); otherwise one at its old address is taken for the
                 device before its reset.
+            has_left: the device was seen to leave the bus, so what is there now is what came back,
+                and nothing is asked of it: its control endpoint may be dead already.
             timeout_ms: limit of each wait, for the device and for the application after an upload.
             progress: see :func:`hw.boot.upload`.
 
@@ -528,7 +668,7 @@ class Rx888:
         self._connection.close()
 
         def accept(device: UsbDevice) -> bool:
-            if device.idProduct == protocol.BOOT_PRODUCT_ID:
+            if has_left or device.idProduct == protocol.BOOT_PRODUCT_ID:
                 return True
             if in_place:
                 return answers(device)
@@ -537,11 +677,20 @@ class Rx888:
         device, report = self._bus.bring_up(
             image, timeout_ms, selector=place, accept=accept, progress=progress
         )
-        self._connection = Connection(
-            self._bus, device, clear_halt=self._clear_halt, observers=self._observers
-        )
+        self._connection = self._connect_when_allowed(device)
         self._generation += 1
         return report
+
+    def _connect_when_allowed(self, device: UsbDevice) -> Connection:
+        """Open what has just enumerated: the system may give the permission a little later."""
+        deadline_ns = self._bus.runtime.now_ns() + PERMISSION_TIMEOUT_MS * 1_000_000
+        while True:
+            try:
+                return self._connect(device)
+            except AccessDeniedError:
+                if self._bus.runtime.now_ns() >= deadline_ns:
+                    raise
+            self._bus.runtime.sleep_ms(PERMISSION_POLL_MS)
 
     # --- internals ----------------------------------------------------------------------------
 

@@ -31,6 +31,10 @@ class InputError(ScenarioError):
     """Something that was asked for does not exist or cannot be; the message is one line."""
 
 
+class NotAvailable(ScenarioError):
+    """Something outside of this program is missing or does not answer; the message is one line."""
+
+
 def not_known(what: str, given: str, known: Iterable[str]) -> InputError:
     """Return the error for an unknown name, with the nearest right ones.
 

@@ -5,20 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from health import Level, Policy, StatusCode
+from hw.supervisor import Remedy
 from hw.trace import Kind, Recorder
 from scenarios.host_program import Report
 from scenarios.performance import Performance
 from scenarios.scenario import Scenario
-from scenarios.supervision import Remedy
 from scenarios.witness import Life
 from sim.chip.fx3 import Reset
 from sim.faults import Fault
 from sim.options import Options
 
-POSITIONS = ("device", "host", "none")
+POSITIONS = ("device", "host", "both", "none")
 """Where the health module runs; with ``none`` it decides nothing anywhere."""
 
-HEALTH_TRACKS = ("fx3/health", "host/health")
+HEALTH_TRACKS = {"fx3/health": "device", "host/health": "host"}
+"""Where a health module tells what it does, and in which position it runs."""
 BEAT_TRACK = "fx3/main thread"
 EP0_TRACK = "fx3/EP0"
 
@@ -84,7 +85,8 @@ class Facts:
         for kind, track, name, at_ns, _, _ in self.trace.records:
             if kind is Kind.INSTANT and track in HEALTH_TRACKS and name.startswith("level "):
                 number, _, code = name.removeprefix("level ").partition(": ")
-                found.append(Remedy(at_ns, Level(int(number)), StatusCode[code]))
+                place = HEALTH_TRACKS[track]
+                found.append(Remedy(at_ns, Level(int(number)), StatusCode[code], place))
         return tuple(found)
 
     @property

@@ -10,6 +10,8 @@ from hw.errors import DeviceError
 from hw.guard import Authority, AuthoritySource
 from hw.runtime import Runtime, ThreadRuntime
 from hw.rx888 import Rx888
+from hw.trace.exchanges import follow
+from hw.trace.transfers import TransferLog
 from scenarios.contract import Examiner
 from scenarios.host_program import NOTHING, HostProgram
 from scenarios.judge import DEGRADED, LEFT_ALONE, LOCKED_UP, PASS, RECOVERED, Row
@@ -32,6 +34,7 @@ def run_on_device(
     image: Image | None = None,
     backend: UsbBackend | None = None,
     runtime: Runtime | None = None,
+    transfers: TransferLog | None = None,
 ) -> Row:
     """Run a scenario on a device, judge it as strictly as its replies allow, and close it.
 
@@ -44,6 +47,7 @@ def run_on_device(
         image: firmware to upload to a boot ROM.
         backend: a pyusb backend; by default the system's libusb.
         runtime: clock and threads; by default the operating system's.
+        transfers: is told what the driver sees of each transfer; None for nobody.
 
     Raises:
         DeniedError: the guard does not allow it.
@@ -54,6 +58,8 @@ def run_on_device(
     parameters = scenario.draw(Stream(seed, scenario.name))
     device = Rx888.open(backend, clock, selector=selector, authority=authority, image=image)
     with device:
+        if transfers is not None:
+            device.observe(follow(transfers, lambda: device.address))
         began_ns = clock.now_ns()
         examiner = Examiner(firmware, device, None)
         station = Station(device, clock, image=image)

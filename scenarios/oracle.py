@@ -28,12 +28,10 @@ def check(facts: Facts) -> tuple[str, ...]:
 
 
 def remedies_are_enabled(facts: Facts) -> Iterator[str]:
-    """A remedy comes from a level that the policy has on, from the host level 4 alone."""
+    """A remedy comes from a level that the policy has on, and from nowhere in position none."""
     for remedy in facts.remedies:
         if not facts.policy.is_enabled(remedy.level) or facts.position == "none":
             yield f"level {remedy.level:d} applied though {facts.policy.name} has it off"
-        elif facts.position == "host" and remedy.level is not Level.DEVICE_RESET:
-            yield f"level {remedy.level:d} applied from the host"
 
 
 def remedies_keep_their_ladder(facts: Facts) -> Iterator[str]:
@@ -50,15 +48,20 @@ def remedies_keep_their_ladder(facts: Facts) -> Iterator[str]:
 
 def caps_hold(facts: Facts) -> Iterator[str]:
     """Level 1 keeps its cap within a session, higher levels until health is proven."""
-    for begin_ns, end_ns in _sessions(facts):
-        uses = _uses(facts, Level.STREAM, begin_ns, end_ns)
+    for position in ("device", "host"):
+        yield from _caps_hold_in(facts, position)
+
+
+def _caps_hold_in(facts: Facts, position: str) -> Iterator[str]:
+    for begin_ns, end_ns in _sessions(facts, position):
+        uses = _uses(facts, position, Level.STREAM, begin_ns, end_ns)
         cap = facts.policy.level_1_cap
         if cap and uses > cap and not facts.scenario.sets_cap:
             yield f"level 1 applied {uses} times in one session, its cap is {cap}"
     for level in (Level.EP0, Level.APPLICATION, Level.DEVICE_RESET):
         cap = facts.policy.cap(level)
         for begin_ns, end_ns in _boots(facts):
-            uses = _uses(facts, level, begin_ns, end_ns)
+            uses = _uses(facts, position, level, begin_ns, end_ns)
             # Proven health gives the uses back, at most once in each stretch of healthy_ms.
             stretches = 1 + (end_ns - begin_ns) // (facts.policy.healthy_ms * MILLION or 1)
             if cap and uses > cap * stretches:
@@ -124,20 +127,32 @@ def code_name(code: StatusCode | None) -> str:
     return "no status" if code is None else code.name
 
 
-def _uses(facts: Facts, level: Level, begin_ns: int, end_ns: int) -> int:
+def _uses(facts: Facts, position: str, level: Level, begin_ns: int, end_ns: int) -> int:
     refused_ns = {
         act.at_ns for life in facts.lives for act in life.acts if act.outcome is Outcome.REFUSED
     }
     return sum(
         remedy.level is level and begin_ns <= remedy.at_ns < end_ns
         for remedy in facts.remedies
-        if remedy.at_ns not in refused_ns
+        if remedy.position == position and remedy.at_ns not in refused_ns
     )
 
 
-def _sessions(facts: Facts) -> Iterator[tuple[int, int]]:
-    """Stretches between two START, STOP or STARTADC requests, or resets."""
+def _sessions(facts: Facts, position: str) -> Iterator[tuple[int, int]]:
+    """Stretches between two START, STOP or STARTADC requests, or resets.
+
+    What a module in the host position sends as its remedy begins a session for the device alone.
+    """
     borders = facts.requests_ns("STARTFX3", "STOPFX3", "STARTADC")
+    if position == "host":
+        spans = [
+            (act.at_ns, facts.ended_ns if act.ended_ns is None else act.ended_ns)
+            for life in facts.lives
+            for act in life.acts
+        ]
+        borders = tuple(
+            at_ns for at_ns in borders if not any(begin <= at_ns <= end for begin, end in spans)
+        )
     resets = tuple(reset.at_ns for reset in facts.resets)
     return pairwise(sorted({0, *borders, *resets, facts.ended_ns + 1}))
 

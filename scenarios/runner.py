@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from health import Health, HealthFactory, Policy
 from hw.boot import Image
 from hw.rx888 import Rx888
+from hw.supervisor import Supervisor
 from hw.trace import Recorder
+from hw.trace.transfers import TransferLog
 from scenarios import oracle, registry
 from scenarios.contract import Examiner, WorldLedger
 from scenarios.errors import InputError
@@ -17,11 +19,11 @@ from scenarios.host_program import HostProgram
 from scenarios.judge import Row, judge
 from scenarios.scenario import Scenario
 from scenarios.station import Station
-from scenarios.supervision import Supervisor
 from scenarios.witness import Witness
 from sim.faults import Fault
 from sim.firmware import revision
 from sim.host.backend import get_backend
+from sim.host.monitor import UsbMonitor
 from sim.host.runtime import WorldRuntime
 from sim.options import Options
 from sim.probe import Probe
@@ -31,6 +33,8 @@ from sim.world import BenchWorld
 UPTIME_US = (1_000_000, 3_999_999)
 """How long a device has been up when the program begins, drawn from the seed: over a whole pet
 interval of 3 s, so that every phase of the main loop and of the watchdog is met."""
+ON_DEVICE = ("device", "both")
+ON_HOST = ("host", "both")
 NOBODY = "none"
 """The policy of a device that nobody watches, and of one that its host watches."""
 
@@ -56,6 +60,7 @@ def run_episode(
     look_interval_ms: int = 0,
     is_strict: bool | None = None,
     health: HealthFactory = Health,
+    transfers: TransferLog | None = None,
 ) -> Episode:
     """Run a scenario in a world of its own, and what a station does after it.
 
@@ -63,7 +68,7 @@ def run_episode(
         scenario: what runs.
         firmware: the revision; by default the one that had this incident.
         policy: a policy or a preset's name.
-        position: where the health module runs: ``device``, ``host`` or ``none``.
+        position: where the health module runs: ``device``, ``host``, ``both`` or ``none``.
         seed: of the world, and of what scenario and faults draw.
         faults: what is injected; by default what the scenario needs.
         options: the bench's knobs.
@@ -72,6 +77,7 @@ def run_episode(
         is_strict: apply the strict rule and let the device show afterwards that it serves; by
             default to the real suite's scenarios without faults.
         health: class of the health module, in whichever position.
+        transfers: is told every USB transfer, for a capture; None for nobody.
 
     Raises:
         InputError: the scenario does not run on this firmware, or there is no such position.
@@ -94,13 +100,15 @@ def run_episode(
     witness = Witness(health, lambda: world.now_ns)
     with BenchWorld(
         release,
-        chosen if position == "device" else NOBODY,
+        chosen if position in ON_DEVICE else NOBODY,
         seed=seed,
         options=options,
         faults=armed,
         trace=trace,
-        health=witness if position == "device" else Health,
+        health=witness if position in ON_DEVICE else Health,
     ) as world:
+        if transfers is not None:
+            world.host.monitor = UsbMonitor(world, transfers, world.board.samples.read)
         world.boot()
         uptime_us = Stream(seed, "uptime").between(*UPTIME_US)
         world.run_until(world.now_ns + uptime_us * 1_000)
@@ -130,8 +138,8 @@ def _run(
     device = Rx888.open(get_backend(world), runtime, image=image)
     release = world.revision.name
     supervisor = None
-    if position == "host":
-        supervisor = Supervisor(device, runtime, policy, image, trace, witness)
+    if position in ON_HOST:
+        supervisor = Supervisor(device, runtime, policy, image, trace=trace, health=witness)
     examiner = Examiner(release, device, WorldLedger(world, supervisor)) if is_strict else None
     if supervisor is not None:
         station = Station(device, runtime, trace, supervisor.tell, image)

@@ -154,10 +154,10 @@ class Station:
             Trouble: less than 1024 bytes came.
             DeviceError: START or the read failed.
         """
-        received = len(self.device.primed_start(BLOCK_BYTES, timeout_ms=timeout_ms))
         if self._tell is not None:
+            # Before the wait: a first buffer that never comes is what a supervisor looks for.
             self._tell(Event.STREAM_START)
-        return self.enough(received)
+        return self.enough(len(self.device.primed_start(BLOCK_BYTES, timeout_ms=timeout_ms)))
 
     def read_block(self, timeout_ms: int = 2_000) -> int:
         """Read one block of 16384 bytes; what arrived counts, if it is 1024 bytes at least.

@@ -261,7 +261,7 @@ def _conditions(states: list[Band]) -> list[Band]:
     """Ten states as the five conditions that matter, neighbours joined."""
     joined: list[Band] = []
     for band in states:
-        name = _condition(band.name)
+        name = gpif_condition(band.name)
         if joined and joined[-1].name == name:
             joined[-1] = Band(name, joined[-1].start, band.end)
         else:
@@ -269,7 +269,8 @@ def _conditions(states: list[Band]) -> list[Band]:
     return joined
 
 
-def _condition(state: str) -> str:
+def gpif_condition(state: str) -> str:
+    """Return the condition that a state of the state machine means."""
     if state in READING:
         return "takes samples"
     if state.endswith(("BUSY", "WAIT")):

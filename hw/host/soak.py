@@ -132,8 +132,9 @@ class HostDelta:
         """
         if self.stop is not None:
             return self.stop
-        new = [item for item in self._host.incidents() if self._is_new(item)]
         status = self._host.status()
+        # Looked at last, so that what froze the host is among them.
+        new = [item for item in self._host.incidents() if self._is_new(item)]
         if new:
             self.stop, self.reason = StopReason.INCIDENT, new[0].words()
         elif status.state is HostState.FROZEN and self._state is not HostState.FROZEN:

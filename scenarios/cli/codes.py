@@ -17,11 +17,13 @@ INTERRUPTED = 130
 
 BY_NAME = {
     "scenarios.errors.InputError": USAGE,
+    "scenarios.errors.NotAvailable": NOT_AVAILABLE,
     "health.errors.PolicyError": USAGE,
     "sim.errors.FaultError": USAGE,
     "sim.errors.FirmwareNotKnown": USAGE,
     "hw.guard.certificate.CertificateError": USAGE,
     "hw.guard.grants.GrantsError": USAGE,
+    "hw.supervisor.metrics.MetricsError": USAGE,
     "hw.serial.errors.ChoiceError": USAGE,
     "hw.serial.errors.RefusedError": CHECK_FAILED,
     "hw.errors.DeniedError": DENIED,

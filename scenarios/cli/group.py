@@ -23,10 +23,12 @@ COMMANDS = {
     "soak": "The original's random walk over its scenarios, for hours of simulated time.",
     "verify": "What a policy is worth: every fault at every SDK call, and its certificate.",
     "device": "The debug console and the plain commands: test, adc, start, stats, load ...",
+    "supervise": "Watch a device beside the program that uses it, and recover it over USB.",
     "modem": "A cellular module: its ports, what it tells of itself, its Python and its files.",
     "host": "What this host allows: the guard's rules, and what is known of its stability.",
     "report": "Reports on the simulator itself: published figures beside the model's.",
     "policies": "The watchdog policies: limits, levels, warnings; as TOML or a C header.",
+    "sweep": "Many policies under many accidents: a table, confidence, a proposal.",
     "bounds": "How soon and how late each level of a policy answers, and what it cannot see.",
 }
 """Every command with its line of help. Its module has the same name, and a ``command`` in it."""

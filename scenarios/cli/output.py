@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 PICTURES = (".png", ".svg", ".pdf")
+TRACES = (".json", ".vcd", ".pcap")
 WIDE = 240
 """Columns for a table that goes into a file or a pipe: nothing is folded."""
 
@@ -145,6 +146,20 @@ def writable_picture(path: Path | None) -> Path | None:
     """
     if path is not None and path.suffix.lower() not in PICTURES:
         raise InputError(f"cannot draw {path}: its name has to end in {', '.join(PICTURES)}")
+    return writable_file(path)
+
+
+def writable_trace(path: Path | None) -> Path | None:
+    """As :func:`writable_file`, for a kind of file that runs can be recorded as.
+
+    Raises:
+        InputError: it cannot be written, or its ending is none of a trace.
+    """
+    if path is not None and path.suffix.lower() not in TRACES and not path.is_dir():
+        raise InputError(
+            f"cannot record {path}: its name has to end in .json (Perfetto), .vcd (GTKWave, "
+            "Surfer) or .pcap (Wireshark)"
+        )
     return writable_file(path)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from scenarios import trace_file
 from scenarios.cli import output, results_text
 from scenarios.cli.codes import CHECK_FAILED, OK
 from scenarios.cli.running import LOOK_INTERVAL_MS
@@ -45,7 +46,7 @@ def replay(
             f"--{given[0].replace('is_', '').replace('_', '-').rstrip('s')}: the schedule says "
             "that itself; edit the file, or give a scenario's NAME"
         )
-    output.writable_file(trace)
+    output.writable_trace(trace)
     output.writable_picture(plot)
     recorded = schedules.read(Path(names[0]))
     episode = recorded.schedule.run()
@@ -53,12 +54,11 @@ def replay(
     results_text.report([result], is_one=True, as_json=as_json, as_tap=False, junit=None, tap=None)
     if trace is not None or plot is not None:
         # Each look at the chip is in the trace, so the run that is compared has none.
-        episode_seen = recorded.schedule.run(LOOK_INTERVAL_MS)
+        transfers = trace_file.transfers_for(trace)
+        episode_seen = recorded.schedule.run(LOOK_INTERVAL_MS, transfers)
         if trace is not None:
-            from scenarios import trace_file
-
             with output.Writing(trace):
-                trace_file.write([episode_seen], trace)
+                trace_file.write([episode_seen], trace, transfers)
         if plot is not None:
             from scenarios import plots
 

@@ -21,7 +21,6 @@ WORLD_ONLY = {
     "options": ("--option", "a device has no knobs"),
     "health": ("--health", "a device brings its firmware's own"),
     "jobs": ("--jobs", "there is one device"),
-    "trace": ("--trace", "a device records nothing"),
     "plot": ("--plot", "a device records nothing"),
 }
 """Options that a real device cannot have, and why."""
@@ -45,7 +44,7 @@ def _complete(
 )
 @click.option(
     "--position",
-    type=click.Choice(["device", "host", "none"]),
+    type=click.Choice(["device", "host", "both", "none"]),
     default="device",
     show_default=True,
     help="Where the health module runs.",
@@ -71,7 +70,11 @@ def _complete(
     metavar="[FILE]",
     help="Results as TAP, on standard output without a file.",
 )
-@click.option("--trace", type=FILE, help="Chrome JSON for Perfetto, of one NAME.")
+@click.option(
+    "--trace",
+    type=FILE,
+    help="Of one NAME: .json (Perfetto), .vcd (GTKWave, Surfer) or .pcap (Wireshark).",
+)
 @click.option("--plot", type=FILE, help="Timeline as PNG, SVG or PDF, of one NAME.")
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 @target_options
@@ -127,6 +130,10 @@ def command(
     is_one = len(set(names)) == 1 and not is_all and pattern is None
     if (trace or plot) and not is_one:
         raise click.UsageError("--trace and --plot are for one NAME")
+    if target == USB and trace is not None and trace.suffix.lower() != ".pcap":
+        raise click.UsageError(
+            f"--trace {trace}: of a device its transfers alone can be seen; give FILE.pcap"
+        )
     if as_json and tap == STANDARD_OUTPUT:
         raise click.UsageError("--json and --tap both want standard output; give --tap a file")
     from scenarios import (
@@ -162,12 +169,13 @@ def command(
         known = Path(expected) if expected else known_failures.BUILT_IN
         expectations = known_failures.load(known, registry.SCENARIOS)
     tap_file = None if tap == STANDARD_OUTPUT else tap
-    for path in (junit, tap_file, trace):
+    for path in (junit, tap_file):
         output.writable_file(path)
+    output.writable_trace(trace)
     output.writable_picture(plot)
     if target == USB:
         device = Device.of(risk, acknowledge, serial, firmware_image, seed)
-        results = run_device(chosen, device, firmware, expectations)
+        results = run_device(chosen, device, firmware, expectations, trace)
     elif is_one:
         results = [run_one(chosen[0], bench, expectations, trace, plot)]
     else:

@@ -10,7 +10,7 @@ from health import Policy
 from hw.boot import Image
 from hw.bus import Selector
 from hw.guard import AuthoritySource
-from scenarios import custom_health
+from scenarios import custom_health, trace_file
 from scenarios.batch import Job, run_jobs
 from scenarios.cli import inputs, output
 from scenarios.expected import Expectations
@@ -89,6 +89,7 @@ def run_one(
     plot: Path | None,
 ) -> Result:
     """Run one scenario in this process, with a trace and a picture where they are wanted."""
+    transfers = trace_file.transfers_for(trace)
     episode = run_episode(
         chosen.scenario,
         firmware=chosen.firmware,
@@ -99,12 +100,11 @@ def run_one(
         options=bench.options,
         health=custom_health.find(bench.health),
         look_interval_ms=LOOK_INTERVAL_MS if trace or plot else 0,
+        transfers=transfers,
     )
     if trace is not None:
-        from scenarios import trace_file
-
         with output.Writing(trace):
-            trace_file.write([episode], trace)
+            trace_file.write([episode], trace, transfers)
     if plot is not None:
         from scenarios import plots
 
@@ -144,15 +144,27 @@ def run_worlds(chosen: Sequence[Chosen], bench: Bench, expectations: Expectation
 
 
 def run_device(
-    chosen: Sequence[Chosen], device: Device, firmware: str | None, expectations: Expectations
+    chosen: Sequence[Chosen],
+    device: Device,
+    firmware: str | None,
+    expectations: Expectations,
+    trace: Path | None = None,
 ) -> list[Result]:
     """Run scenarios on a real device, one after the other.
+
+    Args:
+        chosen: what runs.
+        device: where.
+        firmware: that it is expected to run.
+        expectations: the known failures.
+        trace: file for a capture, or None.
 
     Raises:
         DeniedError: the guard does not allow it.
         DeviceError: there is no device, or it cannot be opened.
     """
     results = []
+    transfers = trace_file.transfers_for(trace)
     with output.progress_bar("scenarios", len(chosen)) as step:
         for item in chosen:
             scenario = item.scenario
@@ -171,9 +183,13 @@ def run_device(
                     authority=device.authority,
                     selector=device.selector,
                     image=device.image,
+                    transfers=transfers,
                 )
                 results.append(result_of(row, scenario.group, expectations))
             step("")
+    if trace is not None:
+        with output.Writing(trace):
+            trace_file.write((), trace, transfers)
     return results
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from scenarios.supervision import Supervisor
+from hw.supervisor import Supervisor
 from sim.world import BenchWorld
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from health import Policy
+from hw.trace.transfers import TransferLog
 from scenarios import option_text, registry
 from scenarios.errors import InputError
 from scenarios.lab.histories import HISTORIES
@@ -56,12 +57,13 @@ class Schedule:
     parameters: tuple[tuple[str, int], ...] = ()
     options: tuple[str, ...] = ()
 
-    def run(self, look_interval_ms: int = 0) -> Episode:
+    def run(self, look_interval_ms: int = 0, transfers: TransferLog | None = None) -> Episode:
         """Run it.
 
         Args:
             look_interval_ms: how often the chip is looked at for a picture; each look is in the
                 trace, so a run to compare has none.
+            transfers: is told every USB transfer; None for nobody.
         """
         return run_episode(
             scenario_of(self.scenario),
@@ -73,6 +75,7 @@ class Schedule:
             options=option_text.parse(self.options),
             parameters=dict(self.parameters),
             look_interval_ms=look_interval_ms,
+            transfers=transfers,
         )
 
 

@@ -8,6 +8,7 @@ cut the link, cut the power.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from simpy.events import Event
@@ -15,8 +16,9 @@ from simpy.events import Event
 from hw.protocol import APPLICATION_PRODUCT_ID, STANDARD_DEVICE_OUT, StandardRequest
 from sim.chip.hardware import UsbFunction
 from sim.chip.usb import DONE, PENDING, BusSignal, ControlTransfer, Setup, TransferStatus
-from sim.host.device import PORT, Descriptors, UsbDevice as UsbDevice
+from sim.host.device import PORT as PORT, Descriptors, UsbDevice as UsbDevice, bus_of
 from sim.host.enumeration import Enumeration, EnumerationFailed
+from sim.host.monitor import UsbMonitor
 from sim.kernel import FOREVER_NS, HARDWARE, World
 from sim.latest import Latest
 from sim.options import Options
@@ -46,6 +48,7 @@ class HostController:
         log: (time in ns, text) of what the kernel would log, the latest lines.
         vbus: turns the port's supply on or off; the bench connects it to the board.
         hub: what stands between the root port and the board, or None.
+        monitor: is told every transfer, or None.
     """
 
     def __init__(self, world: World, options: Options) -> None:
@@ -61,6 +64,7 @@ class HostController:
         self.hub: UsbHub | None = None
         self._is_plugged = True
         self._is_port_powered = True
+        self.monitor: UsbMonitor | None = None
         self._function: UsbFunction | None = None
         self._link_on = True
         self._address = 0
@@ -177,7 +181,10 @@ class HostController:
         self._alarm = self.world.alarm(due_ns, call, HARDWARE)
 
     def _enumerate(self, function: UsbFunction, configure_ns: int) -> Enumeration:
-        enumeration = Enumeration(self.world, self.options, function)
+        told = None
+        if self.monitor is not None:
+            told = partial(self.monitor.control, bus_of(function), self._address + 1)
+        enumeration = Enumeration(self.world, self.options, function, told)
         self._alarm = None
         self._enumeration = enumeration
         self.world.spawn("enumeration", lambda: self._read_in(enumeration, configure_ns))
@@ -202,7 +209,9 @@ class HostController:
     def _publish(self, function: UsbFunction, descriptors: Descriptors) -> None:
         self._address += 1
         ports = (PORT,) if self.hub is None else self.hub.ports
-        self.device = UsbDevice(self.world, function, descriptors, self._address, ports)
+        self.device = UsbDevice(
+            self.world, function, descriptors, self._address, ports, self.monitor
+        )
         appeared, self.appeared = self.appeared, Event(self.world)
         appeared.succeed(self.device)
         self._tell_change()
@@ -244,6 +253,9 @@ class HostController:
             bool(data) and self.withhold_data is not None and self.withhold_data(setup.request)
         )
         transfer = ControlTransfer(world, setup, data, withholds)
+        monitor = self.monitor
+        if monitor is not None and device.present:
+            monitor.control(device.bus, device.address, transfer)
         started_ns = world._now
         end_ns = started_ns + timeout_ms * MILLISECOND_NS if timeout_ms else FOREVER_NS
         in_flight = device.control_in_flight

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 
 from hw.protocol import (
     APPLICATION_PRODUCT_ID,
@@ -14,6 +15,7 @@ from hw.protocol import (
 from sim.chip.hardware import PACKET_BYTES, UsbFunction
 from sim.chip.usb import ControlTransfer, TransferStatus, UsbSpeed
 from sim.host.endpoint import BulkIn
+from sim.host.monitor import UsbMonitor
 from sim.kernel import World
 
 USB2_BUS = 1
@@ -41,6 +43,11 @@ class Descriptors:
         return None if raw is None else raw[2:].decode("utf-16-le", "replace").rstrip("\0")
 
 
+def bus_of(function: UsbFunction) -> int:
+    """The bus that a function appears on."""
+    return USB3_BUS if function.super_speed else USB2_BUS
+
+
 class UsbDevice:
     """One enumeration of the device: a reset makes a new one, and this one is stale for ever.
 
@@ -54,6 +61,7 @@ class UsbDevice:
         configuration: what the kernel set last.
         bulk: EP1, when there is one.
         claims: which open handle owns an interface, by its number.
+        monitor: is told every transfer, or None.
     """
 
     def __init__(
@@ -63,11 +71,12 @@ class UsbDevice:
         descriptors: Descriptors,
         address: int,
         ports: tuple[int, ...] = (PORT,),
+        monitor: UsbMonitor | None = None,
     ) -> None:
         self.world = world
         self.function = function
         self.descriptors = descriptors
-        self.bus = USB3_BUS if function.super_speed else USB2_BUS
+        self.bus = bus_of(function)
         self.address = address
         self.ports = ports
         self.present = True
@@ -78,6 +87,10 @@ class UsbDevice:
             if function.stream is None
             else BulkIn(world, function.stream, function.stream.packet_bytes)
         )
+        self.monitor = monitor
+        if self.bulk is not None and monitor is not None:
+            self.bulk.on_submit = partial(monitor.read, self)
+            self.bulk.skips_ahead = False
         self.control_in_flight: dict[ControlTransfer, None] = {}
         self.claims: dict[int, object] = {}
 

@@ -12,6 +12,7 @@ from itertools import accumulate
 from operator import add
 
 from sim.host.device import UsbDevice
+from sim.host.monitor import DrainMonitor
 from sim.kernel import HARDWARE, World
 from sim.tasks import Alarm
 
@@ -60,6 +61,7 @@ class Drain:
         self._returns_ns: list[int] = []
         self._last_return_ns = 0
         self._alarm: Alarm | None = None
+        self._monitored: DrainMonitor | None = None
 
     @property
     def bytes(self) -> int:
@@ -78,6 +80,10 @@ class Drain:
         self._first_packet = self._delivered()
         if not self.jitter_ns:
             self.stream.credit(None)
+            if self.device.monitor is not None:
+                self._monitored = DrainMonitor(
+                    self.device.monitor, self.device, self.packets, self.depth, self.bulk.plan
+                )
             return
         self._head = self._first_packet + self.packets
         self.stream.on_change = self._plan
@@ -92,6 +98,9 @@ class Drain:
         self._due_ns.clear()
         self._returns_ns.clear()
         self._cancel_alarm()
+        if self._monitored is not None:
+            self._monitored.stop()
+            self._monitored = None
         self.stream.withdraw()
         self.stream.on_change = self.bulk.plan
 

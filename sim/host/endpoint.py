@@ -8,6 +8,7 @@ clock goes there at once. Bytes are made only for reads that want them.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 from simpy.events import Event
 
@@ -75,6 +76,8 @@ class BulkIn:
         skips_ahead: off, every read goes through the queue; the results are equal.
         health: of the host controller's endpoint; a fault spoils it until the next clear-halt.
         cleared_at_packet: how many packets had come at the last clear-halt.
+        on_submit: a monitor's: called with each read that is queued.
+        on_detach: a monitor's: called when the device is gone.
     """
 
     def __init__(
@@ -88,6 +91,8 @@ class BulkIn:
         self.skips_ahead = True
         self.health = HEALTHY
         self.cleared_at_packet = self.asked
+        self.on_submit: Callable[[BulkTransfer], None] | None = None
+        self.on_detach: Callable[[], None] | None = None
         self._alarm: Alarm | None = None
         stream.on_change = self.plan
 
@@ -128,6 +133,8 @@ class BulkIn:
         self.asked = first + packets
         transfer = BulkTransfer(self.world, length, first, self.asked)
         self.queue.append(transfer)
+        if self.on_submit is not None:
+            self.on_submit(transfer)
         self.stream.credit(packets)
         if len(self.queue) == 1:
             self.plan()
@@ -164,6 +171,8 @@ class BulkIn:
         """The device is gone: every read ends."""
         self.stream.on_change = None
         self._cancel_alarm()
+        if self.on_detach is not None:
+            self.on_detach()
         while self.queue:
             self.queue.popleft().end(TransferStatus.NO_DEVICE, 0)
 

@@ -6,6 +6,8 @@ is missing: the device's hardware answers it without the firmware.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from simpy.events import Event
 
 from hw.protocol import (
@@ -50,19 +52,27 @@ class Enumeration:
         world: the clock.
         options: the bench's knobs.
         function: what hangs on the cable.
+        tell: called with each request before it is sent, or None.
 
     Attributes:
         abandoned: the device left meanwhile.
         ended: event that triggers when it is over in any way.
     """
 
-    def __init__(self, world: World, options: Options, function: UsbFunction) -> None:
+    def __init__(
+        self,
+        world: World,
+        options: Options,
+        function: UsbFunction,
+        tell: Callable[[ControlTransfer], None] | None = None,
+    ) -> None:
         self.world = world
         self.options = options
         self.function = function
         self.abandoned = False
         self.ended = Event(world)
         self._transfer: ControlTransfer | None = None
+        self._tell = tell
 
     def abandon(self) -> None:
         """The device left: what is asked now ends, and nothing more is asked."""
@@ -135,6 +145,8 @@ class Enumeration:
             transfer.end(TransferStatus.NO_DEVICE)
             return transfer
         self._transfer = transfer
+        if self._tell is not None:
+            self._tell(transfer)
         self.function.control(transfer)
         self.world.wait(transfer.ended, self.options.enumeration_timeout_ms * 1_000_000)
         if transfer.status is PENDING:

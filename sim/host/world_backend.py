@@ -22,6 +22,7 @@ from hw.protocol import (
     TYPE_VENDOR,
     StandardRequest,
 )
+from hw.trace.transfers import GONE, TAKEN_BACK
 from sim.chip.usb import DONE, Setup, TransferStatus
 from sim.host.controller import UsbDevice
 from sim.host.descriptors import configuration
@@ -64,6 +65,15 @@ class WorldBackend(Listing):
     def wait_for_change(self, limit_ms: int) -> None:
         """Wait until a device comes or goes: what libusb calls hotplug, and pyusb lacks."""
         self.fx3loop_world.wait(self.host.changed, limit_ms * MILLISECOND_NS)
+
+    def is_interface_claimed(self, bus: int, address: int) -> bool:
+        """Whether any program has the interface of a device: what Linux shows in sysfs."""
+        device = self.host.device
+        return (
+            device is not None
+            and (device.bus, device.address) == (bus, address)
+            and bool(device.claims)
+        )
 
     # ------------------------------------------------------------ handles
 
@@ -124,11 +134,9 @@ class WorldBackend(Listing):
             raise Failure.BUSY.error()
         if config_value not in (0, configuration(device).descriptor.bConfigurationValue):
             raise Failure.NOT_FOUND.error()
-        self._kernel_request(
-            dev_handle,
-            Setup(STANDARD_DEVICE_OUT, StandardRequest.SET_CONFIGURATION, config_value, 0, 0),
-        )
-        device.configuration = config_value
+        request = self.host.set_configuration(device, config_value)
+        if request.status is not DONE:
+            raise kernel_request_error(request.status)
 
     def set_interface_altsetting(self, dev_handle: Handle, intf: int, altsetting: int) -> None:
         """SET_INTERFACE, on an interface of one's own."""
@@ -241,11 +249,17 @@ class WorldBackend(Listing):
         world = self.fx3loop_world
         if world.endpoint_trouble is not None:
             world.endpoint_trouble.before_read(bulk)
+        monitor = dev_handle.device.monitor
         if bulk.health == FAILING:
+            if monitor is not None:
+                monitor.failed_read(dev_handle.device, length)
             world.sleep(world.options.control_status_ns)
             raise Failure.IO.error()
         if bulk.health == SILENT:
+            number = monitor.begin_read(dev_handle.device, length) if monitor is not None else 0
             world.wait(self.host.changed, None if limit_ns == FOREVER_NS else limit_ns)
+            if monitor is not None:
+                monitor.end_read(number, TAKEN_BACK if dev_handle.device.present else GONE)
             present(dev_handle)
             raise Failure.TIMEOUT.error()
         transfer = bulk.submit(length)

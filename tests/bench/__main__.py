@@ -11,7 +11,7 @@ import platform
 import sys
 from pathlib import Path
 
-from tests.bench import command_line, driver, lab, matrix, soak, stream, worlds
+from tests.bench import command_line, driver, lab, matrix, soak, stream, sweep, worlds
 
 OUTPUT = Path("build/bench.json")
 
@@ -28,6 +28,7 @@ def main() -> None:
         "soak_hour": soak.measure(hours=0.1 if quick else 1.0, rounds=1 if quick else 2),
         "lab": lab.measure(quick),
         "matrix": matrix.measure(soak_hours=0.1 if quick else 1.0),
+        "sweep": sweep.measure(rounds=1 if quick else 3),
         "cli": command_line.measure(rounds=3 if quick else 10),
     }
     for group, values in figures.items():

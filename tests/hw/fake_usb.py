@@ -141,6 +141,8 @@ class FakeBackend(usb.backend.IBackend):
         self.devices = devices
         self.claimed: list[int] = []
         self.released: list[int] = []
+        self.configured: list[tuple[int, list[int]]] = []
+        """Each SET_CONFIGURATION, with the interfaces that were claimed then."""
         self.closed = 0
         self.claim_fault = 0
         self.enumerate_fault = 0
@@ -225,6 +227,11 @@ class FakeBackend(usb.backend.IBackend):
 
     def release_interface(self, dev_handle: FakeDevice, intf: int) -> None:
         self.released.append(intf)
+        if intf in self.claimed:
+            self.claimed.remove(intf)
+
+    def set_configuration(self, dev_handle: FakeDevice, config_value: int) -> None:
+        self.configured.append((config_value, list(self.claimed)))
 
     def bulk_read(
         self, dev_handle: FakeDevice, ep: int, intf: int, buff: array, timeout: int

@@ -10,6 +10,7 @@ from health.status import HANDLER_EP0
 from hw.errors import DeniedError, DeviceTimeoutError, NoDeviceError
 from hw.guard import Authority, HostState, RiskMode
 from hw.platform import HostPlatform, HostSampler
+from hw.platform.platform import SETTLE_MS
 from hw.protocol import Request
 from hw.rx888 import Rx888
 from tests.hw.fake_usb import (
@@ -22,6 +23,7 @@ from tests.hw.fake_usb import (
 )
 
 HUNG = Status(StatusCode.EP0_WEDGED, 1, Evidence(handler=HANDLER_EP0))
+STALLED = Status(StatusCode.STREAM_STALL, 1, Evidence())
 WEDGED = Status(StatusCode.APPLICATION_WEDGED, 1, Evidence())
 DEAD = (*Request, 6)
 """Every request code of a device whose control endpoint is dead, string descriptors included."""
@@ -108,12 +110,25 @@ def test_the_clock_is_reported_only_where_it_is_known(bench, change, recorded):
     assert clock == ([] if recorded is None else [recorded])
 
 
-@pytest.mark.parametrize("fault", [errno.ETIMEDOUT, errno.ENODEV])
-def test_an_unanswered_probe_stays_in_progress_until_an_answer(bench, fault):
-    bench.die(fault)
+def test_a_device_that_left_has_nothing_in_progress(bench):
+    """ENODEV is the system's answer: no handler hangs, nothing streams, and nothing is repeated."""
+    bench.sample()
+    bench.die(errno.ENODEV)
+    assert bench.sample() == [Event.EP0_ENTER, Event.EP0_EXIT, Event.DECONFIGURED]
+    assert bench.sampler.is_absent
+    assert bench.sample() == [Event.EP0_ENTER, Event.EP0_EXIT]
+    assert isinstance(bench.sampler.last_error, NoDeviceError)
+    bench.device.faults.clear()
+    bench.rx.reacquire(IMAGE, in_place=True)
+    assert bench.sample()[0] is Event.CONFIGURED
+    assert not bench.sampler.is_absent
+
+
+def test_an_unanswered_probe_stays_in_progress_until_an_answer(bench):
+    bench.die()
     assert bench.sample() == [Event.EP0_ENTER]
     assert bench.sample() == []
-    assert isinstance(bench.sampler.last_error, (DeviceTimeoutError, NoDeviceError))
+    assert isinstance(bench.sampler.last_error, DeviceTimeoutError)
     bench.device.faults.clear()
     assert bench.sample()[0] is Event.EP0_EXIT
 
@@ -174,11 +189,77 @@ def test_time_is_32_bit_milliseconds(bench):
     assert bench.platform.now_ms() == 5
 
 
-def test_level_4_alone_is_available(bench):
-    assert bench.platform.available() == 1 << 4
-    for level in set(Level) - {Level.DEVICE_RESET}:
-        assert bench.platform.apply(level, HUNG) is Outcome.REFUSED
-    assert bench.platform.last_recovery is None
+def mask(*levels):
+    return sum(1 << level for level in levels)
+
+
+def test_the_owner_of_the_interface_has_all_levels(bench):
+    assert bench.platform.available() == mask(1, 2, 3, 4)
+
+
+def test_without_an_image_there_is_no_level_4(bench):
+    """A reset into the boot ROM would cost the firmware."""
+    bare = HostPlatform(bench.rx, None, bench.runtime)
+    assert bare.available() == mask(1, 2, 3)
+    assert bare.apply(Level.DEVICE_RESET, WEDGED) is Outcome.REFUSED
+    assert "no image" in bare.last_recovery.reason
+
+
+def test_level_5_is_nobodys_from_the_host(bench):
+    assert bench.platform.apply(Level.WATCHDOG, WEDGED) is Outcome.REFUSED
+    assert bench.platform.last_recovery.reason == "no host can apply level 5"
+
+
+def test_level_1_stops_settles_and_starts_and_sets_no_rate(bench):
+    """DESIGN: it never sets a sample rate."""
+    count, began_ns = len(bench.device.log), bench.runtime.time_ns
+    assert bench.platform.apply(Level.STREAM, STALLED) is Outcome.DONE
+    requests = [request for _, request, *_ in bench.device.log[count:]]
+    assert requests == [Request.STOPFX3, Request.STARTFX3]
+    assert bench.runtime.time_ns - began_ns >= SETTLE_MS * 1_000_000
+
+
+def test_level_2_clears_the_halt_and_asks_two_questions(bench):
+    count = len(bench.device.log)
+    assert bench.platform.apply(Level.EP0, WEDGED) is Outcome.DONE
+    requests = [request for _, request, *_ in bench.device.log[count:]]
+    assert requests == [1, Request.GETSTATS, Request.TESTFX3]
+
+
+def test_level_2_has_failed_where_one_question_gets_the_others_answer(bench):
+    """F26: stale data answers the next request, so four bytes alone prove nothing."""
+    bench.device.replies[Request.TESTFX3] = STATS.pack()[:4]
+    assert bench.platform.apply(Level.EP0, WEDGED) is Outcome.FAILED
+    assert "hardware 0x05" in bench.platform.last_recovery.reason
+
+
+def test_level_3_gives_the_interface_back_for_the_call(bench):
+    """SET_CONFIGURATION answers EBUSY while anybody has claimed, this program included."""
+    assert bench.platform.apply(Level.APPLICATION, WEDGED) is Outcome.DONE
+    assert bench.backend.configured == [(1, [])]
+    assert bench.backend.claimed == [0]
+
+
+def test_a_program_that_came_meanwhile_makes_level_3_refused(bench):
+    bench.backend.claim_fault = errno.EBUSY
+    assert bench.platform.apply(Level.APPLICATION, WEDGED) is Outcome.REFUSED
+
+
+@pytest.mark.parametrize("level", [1, 2, 3, 4])
+def test_a_hindrance_refuses_before_anything_is_sent_or_noted(bench, level):
+    kept = []
+    held = HostPlatform(
+        bench.rx,
+        IMAGE,
+        bench.runtime,
+        persist=kept.append,
+        hindrance=lambda asked: f"not level {asked:d}",
+    )
+    count = len(bench.device.log)
+    held.note(Intent(Level(level), WEDGED))
+    assert held.apply(Level(level), WEDGED) is Outcome.REFUSED
+    assert held.last_recovery.reason == f"not level {level}"
+    assert (len(bench.device.log), kept) == (count, [])
 
 
 def test_an_answering_device_is_asked_to_reset_itself(bench):
@@ -264,12 +345,16 @@ def test_the_module_recovers_a_hung_device_over_usb(bench):
     assert bench.rx.stats() == STATS
 
 
-def test_the_module_leaves_a_paused_reader_alone(bench):
+def test_the_module_restarts_a_paused_readers_stream_up_to_the_cap(bench):
+    """Level 1 and no more: a paused reader looks the same as a stalled stream."""
     paused = replace(STATS, dma_count=8, gpif_state=9)
     bench.device.replies[Request.GETSTATS] = paused.pack()
-    health = Health(Policy.preset("reference"), bench.platform)
+    policy = Policy.preset("reference")
+    health = Health(policy, bench.platform)
+    levels = []
     for _ in range(600):
         bench.runtime.sleep_ms(100)
         bench.sampler.sample(health.record_event)
-        assert health.recover(health.evaluate()).level is None
+        levels.append(health.recover(health.evaluate()).level)
+    assert [level for level in levels if level is not None] == [Level.STREAM] * policy.level_1_cap
     assert bench.rx.generation == 0

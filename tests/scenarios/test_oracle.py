@@ -103,11 +103,19 @@ def test_a_watchdog_that_cannot_is_excused(paused):
 
 
 def test_a_remedy_where_nobody_decides(paused):
-    """With position none no level may act; from the host level 4 alone."""
+    """With position none no level may act."""
     nobody = replace(paused, position="none")
     assert any("has it off" in text for text in oracle.check(nobody))
-    host = replace(paused, position="host")
-    assert any("level 1 applied from the host" in text for text in oracle.check(host))
+
+
+def test_a_restart_by_the_host_is_no_session_of_its_own():
+    """Level 1 from the host sends STOP and START; its own cap is not renewed by them."""
+    facts = run_episode(find("paused_reader"), position="host").facts
+    assert [int(item.level) for item in facts.remedies] == [1] * 5
+    assert {item.position for item in facts.remedies} == {"host"}
+    assert oracle.check(facts) == ()
+    tight = replace(facts, policy=replace(facts.policy, name="tight", level_1_cap=4))
+    assert any("its cap is 4" in text for text in oracle.check(tight))
 
 
 def test_remedies_are_read_from_the_trace_in_order():

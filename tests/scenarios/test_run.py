@@ -13,6 +13,7 @@ from health import Level, Policy
 from hw.boot import Image
 from hw.errors import DeniedError
 from hw.rx888 import Rx888
+from hw.trace.transfers import TransferLog
 from scenarios import batch, expected, registry, selection
 from scenarios.batch import Job, run_jobs
 from scenarios.cli import cli
@@ -457,6 +458,8 @@ def test_tap_goes_to_standard_output_without_a_file():
     ("arguments", "part"),
     [
         (("--all", "--trace", "x.json"), "for one NAME"),
+        (("paused_reader", "--target", "usb", "--trace", "x.vcd"), "give FILE.pcap"),
+        (("paused_reader", "--trace", "x.txt"), "end in .json (Perfetto), .vcd"),
         (("paused_reader", "cold_start", "--plot", "x.png"), "for one NAME"),
         (("paused_reader", "--json", "--tap"), "both want standard output"),
         (("--tap", "paused_reader", "--all"), "that is a scenario"),
@@ -509,6 +512,16 @@ def test_a_scenario_runs_on_a_device_without_a_changed_line():
         assert world.chip.stream.flow.glance(world.now_ns)[1] in (1, 255)
         bad = on_device(world, replace(GOOD, run=wedged))
         assert (bad.original, bad.is_good) == ("fail: no data for 2 s", False)
+
+
+def test_a_device_s_transfers_can_be_captured():
+    """What the driver saw of each: the START of the scenario with its end."""
+    log = TransferLog()
+    with booted() as world:
+        on_device(world, GOOD, transfers=log)
+    starts = [event for event in log.in_order() if event.setup[1:2] == b"\xaa"]
+    assert [event.stage.value for event in starts[:2]] == ["S", "C"]
+    assert starts[0].target == (2, 1, 0)
 
 
 @pytest.mark.usefixtures("stable_host")

@@ -123,6 +123,6 @@ def test_a_scenario_that_cannot_run_there_says_where():
 
 
 def test_a_position_that_does_not_exist():
-    """Device, host or none."""
-    with pytest.raises(InputError, match="device, host, none"):
+    """Device, host, both or none."""
+    with pytest.raises(InputError, match="device, host, both, none"):
         run_episode(find("main_death"), position="cloud")

@@ -147,6 +147,21 @@ def test_incidents_from_before_the_soak_do_not_stop_it(tmp_path):
     assert bench.run()["stop_reason"] == "new-incident"
 
 
+def test_a_crash_between_two_looks_is_told_as_what_it_is(tmp_path):
+    """The state is asked for first: what froze the host is among the incidents after it."""
+    bench = Bench(tmp_path, plan())
+    status = bench.host.status
+
+    def crash_then_answer():
+        if bench.time.ms >= 3_000 and not bench.host.found:
+            bench.host.crash()
+            bench.host.state = HostState.FROZEN
+        return status()
+
+    bench.host.status = crash_then_answer
+    assert bench.run()["stop_reason"] == "new-incident"
+
+
 def test_weakness_18_a_host_that_turns_frozen_is_left_alone_before_the_next_step(tmp_path):
     """Whatever froze it; the iteration is not counted as the smoke that an exit needs."""
 
