@@ -331,6 +331,8 @@ class HostController:
         request = self.control(device, setup, b"", SET_CONFIGURATION_TIMEOUT_MS)
         if request.status is DONE:
             device.configuration = value
+            if device.bulk is not None:
+                device.bulk.reconfigured()
         return request
 
     # ------------------------------------------------------------ port

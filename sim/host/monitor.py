@@ -38,6 +38,7 @@ _STATUS = {
     TransferStatus.STALLED: STALLED,
     TransferStatus.NO_DEVICE: GONE,
     TransferStatus.CANCELLED: TAKEN_BACK,
+    TransferStatus.FAILED: BUS_ERROR,
 }
 
 

@@ -160,8 +160,8 @@ class WorldBackend(Listing):
         setup = Setup(
             STANDARD_ENDPOINT_OUT, StandardRequest.CLEAR_FEATURE, FEATURE_ENDPOINT_HALT, ep, 0
         )
-        self._kernel_request(dev_handle, setup)
-        bulk.mend()
+        with bulk.clearing():
+            self._kernel_request(dev_handle, setup)
         trouble = self.fx3loop_world.endpoint_trouble
         if trouble is not None:
             trouble.after_clear_halt(bulk, had_data)
@@ -271,6 +271,8 @@ class WorldBackend(Listing):
             dev_handle.reads.pop(transfer, None)
         if transfer.status is TransferStatus.NO_DEVICE:
             raise Failure.NO_DEVICE.error()
+        if transfer.status is TransferStatus.FAILED:
+            raise Failure.IO.error()
         if transfer.overflowed:
             raise Failure.OVERFLOW.error()
         if not transfer.received:
