@@ -110,7 +110,7 @@ def command(
     from hw.host.soak import ESCALATING, Plan, Soak, StopReason
     from hw.host.soak_record import SoakReport, read_soak
     from scenarios.cli import output
-    from scenarios.cli.soak_command import Interrupt
+    from scenarios.cli.soaking import Interrupt
     from scenarios.errors import InputError
 
     if show is not None:
