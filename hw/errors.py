@@ -214,6 +214,14 @@ _BY_ERRNO: dict[int, type[DeviceError]] = {
 }
 
 
+_LIBUSB_OTHER = -99
+_UNSAID = (
+    "another program has the interface, or the device stalled or gave no answer: "
+    "libusb does not say which"
+)
+"""All that is known of a clear-halt that failed, for one."""
+
+
 def from_os_error(operation: str, error: OSError) -> DeviceError:
     """Return the typed error for a USB error.
 
@@ -228,6 +236,8 @@ def from_os_error(operation: str, error: OSError) -> DeviceError:
     Source: pyusb ``usb/backend/libusb1.py``, table of libusb codes and errno values.
     """
     kind = _BY_ERRNO.get(error.errno or 0, TransferError)
+    if getattr(error, "backend_error_code", 0) == _LIBUSB_OTHER:
+        return kind(operation, _UNSAID)
     return kind(operation, error.strerror or str(error))
 
 

@@ -13,8 +13,9 @@ from hw.rx888 import Rx888
 from hw.trace.exchanges import follow
 from hw.trace.transfers import TransferLog
 from scenarios.contract import Examiner
-from scenarios.host_program import NOTHING, HostProgram
+from scenarios.host_program import NOTHING, HostProgram, Report
 from scenarios.judge import DEGRADED, LEFT_ALONE, LOCKED_UP, PASS, RECOVERED, Row
+from scenarios.performance import Performance
 from scenarios.scenario import Scenario
 from scenarios.station import EP0_ANSWERS, Station
 from sim.streams import Stream
@@ -71,11 +72,28 @@ def run_on_device(
             # Whatever happened, nobody reads from now on.
             with suppress(DeviceError):
                 device.stop()
-    performance = program.performance
-    serves = report.saw == NOTHING or report.served_ns is not None
-    verdict = LEFT_ALONE if report.saw == NOTHING else RECOVERED
-    if not serves:
-        verdict = DEGRADED if report.ep0 == EP0_ANSWERS else LOCKED_UP
+    return _row(
+        scenario,
+        station,
+        report,
+        program.performance,
+        firmware=firmware,
+        seed=seed,
+        duration_ns=ended_ns - began_ns,
+    )
+
+
+def _row(
+    scenario: Scenario,
+    station: Station,
+    report: Report,
+    performance: Performance,
+    *,
+    firmware: str,
+    seed: int,
+    duration_ns: int,
+) -> Row:
+    """What is known of such a run: nobody sees into the device, and nothing was injected."""
     failure = performance.failure
     return Row(
         incident=scenario.incident,
@@ -95,13 +113,21 @@ def run_on_device(
         detected_after_ms=None,
         remedies=(),
         serving_after_ms=0 if report.saw == NOTHING else None,
-        uploads=device.generation,
-        verdict=verdict,
+        uploads=station.device.generation,
+        verdict=_verdict(report),
         seed=seed,
-        simulated_ms=(ended_ns - began_ns) // MILLISECOND_NS,
+        simulated_ms=duration_ns // MILLISECOND_NS,
         unused_faults=(),
         violations=(),
         original=PASS if failure is None else f"fail: {failure}",
         strict=performance.violations,
         said=(*station.said, *filter(None, (performance.text,))),
     )
+
+
+def _verdict(report: Report) -> str:
+    if report.saw == NOTHING:
+        return LEFT_ALONE
+    if report.served_ns is not None:
+        return RECOVERED
+    return DEGRADED if report.ep0 == EP0_ANSWERS else LOCKED_UP

@@ -41,6 +41,7 @@ RANGES = {
 most (cyu3os.h)."""
 CHOICES = {
     "usb_speed": ("super", "high", "full"),
+    "clear_halt_handler": ("flush", "stall", "ack", "teardown", "deferred"),
     "hub": ("none", "per-port", "ganged", "fixed", "lying", "deaf", "usb2-only"),
 }
 """What an option of words can be."""

@@ -198,6 +198,22 @@ class Station:
             if self.on_reading is not None:
                 self.on_reading(False)
 
+    def stream_on(self, rate_hz: int) -> Reader:
+        """Set the clock, begin to read without an end, and start, as two steps of a report.
+
+        Args:
+            rate_hz: sample rate.
+
+        Raises:
+            DeviceError: when a request failed.
+        """
+        self.begin("sets the clock")
+        self.set_clock(rate_hz)
+        self.begin("streams")
+        reader = self.read_on()
+        self.start()
+        return reader
+
     def watch(self, reader: Reader, duration_ms: int) -> None:
         """Stream for a time, as a station does: GETSTATS ten times a second, an eye on the data.
 

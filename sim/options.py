@@ -35,6 +35,17 @@ class Options:
         "USBHandler.c: the handler never acknowledges CLEAR_FEATURE(ENDPOINT_HALT) itself, yet "
         "hosts go on; off: the host times out",
     ] = True
+    clear_halt_handler: Annotated[
+        str,
+        "USBHandler.c (commit 309fb4e): stall and flush in the callback; ack (a2d956c), stall and "
+        "teardown (35521f5 and before it) are what was tried first, deferred is question 3 of "
+        "PLAN_RECOVERY.md: level 2 does it at the next poll",
+    ] = "flush"
+    set_ep_config_restarts: Annotated[
+        bool,
+        "S131 usb/cyu3usb.c: while connected CyU3PSetEpConfig also resets the endpoint, so level 3 "
+        "on the device would leave the host's packet numbers behind; not seen on hardware",
+    ] = False
     watchdog_clock_ppm: Annotated[int, "S131 system/cyu3device.c: 19.2 MHz / 600 = 32 kHz"] = 0
     tick_ppm: Annotated[int, "cyu3os.h, CyU3POsTimerInit: off by up to 4 %"] = 0
     poll_offset_ms: Annotated[

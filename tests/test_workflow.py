@@ -20,3 +20,11 @@ def test_no_test_names_a_clause_or_a_weakness_that_there_is_not():
     by_clause, by_weakness = shown()
     assert set(by_clause) <= set(CLAUSES)
     assert set(by_weakness) <= set(WEAKNESSES)
+
+
+def test_every_clause_and_every_weakness_has_its_test():
+    """No row of the tables is empty."""
+    by_clause, by_weakness = shown()
+    assert [clause for clause in CLAUSES if not by_clause[clause]] == []
+    assert [number for number in WEAKNESSES if not by_weakness[number]] == []
+    assert len(WEAKNESSES) == 26

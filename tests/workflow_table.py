@@ -10,6 +10,7 @@ import ast
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 TESTS = Path(__file__).parent
@@ -88,6 +89,7 @@ def clauses_of(node: ast.FunctionDef) -> list[str]:
     ]
 
 
+@cache
 def shown() -> tuple[dict[str, list[str]], dict[int, list[str]]]:
     """The tests of each clause and of each weakness."""
     by_clause: dict[str, list[str]] = defaultdict(list)

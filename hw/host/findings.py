@@ -6,12 +6,14 @@ turns the second into the first.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
+
+from hw.host.errors import EvidenceError
 
 
 class EvidenceKind(StrEnum):
@@ -141,6 +143,26 @@ class CouldNotLook:
 
 
 Look = Looked | CouldNotLook
+
+
+def looked(
+    source: str, kinds: Iterable[EvidenceKind], look: Callable[[], Iterable[Finding]]
+) -> Look:
+    """Return the answer of one look; what it raises is "could not look", for itself alone.
+
+    Args:
+        source: where.
+        kinds: which evidence it gives.
+        look: returns findings.
+    """
+    which = tuple(kinds)
+    try:
+        found = look()
+    except EvidenceError as error:
+        return CouldNotLook(source, which, str(error))
+    except OSError as error:
+        return CouldNotLook(source, which, f"{error.filename or source}: {error.strerror or error}")
+    return Looked(source, which, tuple(sorted(found, key=lambda item: item.time_utc)))
 
 
 class Obtained(StrEnum):

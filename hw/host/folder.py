@@ -22,9 +22,8 @@ from typing import Final
 from hw.host.errors import EvidenceError
 from hw.host.event_log import read_event_log
 from hw.host.event_xml import MAX_BYTES, Event, parse_events
-from hw.host.findings import CouldNotLook, EvidenceKind, Finding, FindingKind, Look, Looked
+from hw.host.findings import CouldNotLook, EvidenceKind, Finding, FindingKind, Look, Looked, looked
 from hw.host.registry import DumpPlaces, dump_places, parse_registry
-from hw.host.sources import looked
 from hw.host.systemd_journal import (
     Boot,
     Entry,

@@ -24,7 +24,7 @@ from hw.guard.place import boot_id as this_boot, state_dir
 from hw.guard.record import Record
 from hw.host.errors import EvidenceError
 from hw.host.findings import FindingKind, Look, Looked, missing
-from hw.host.incidents import incidents
+from hw.host.incidents import Incident, incidents
 from hw.host.memory_file import FILE_NAME, read_memory, write_memory
 from hw.host.sources import EvidenceSource, this_host
 from hw.host.states import (
@@ -41,7 +41,6 @@ from hw.host.triage import Report, found, report
 
 LOOKBACK_DAYS: Final = 7
 """How far back evidence is read for the state (judgement)."""
-MAX_CONFIRMATION_MINUTES: Final = 24 * 60
 INTERRUPTED: Final = "interrupted: the host restarted"
 """Outcome, in the journal, of what a restart interrupted, once its episode is closed."""
 
@@ -126,6 +125,14 @@ class HostKeeper:
     def state(self) -> HostState:
         """Return the state alone: the callable for a loop that has to notice within one poll."""
         return self.status().state
+
+    def incidents(self) -> tuple[Incident, ...]:
+        """Return what crashed in the last days, for a loop that stops at a new one.
+
+        That is no triage: nothing is remembered of it.
+        """
+        looks, _ = self._look(LOOKBACK_DAYS)
+        return incidents(found(looks))
 
     def triage(self, days: int) -> Report:
         """Take the evidence, and remember that it was taken.

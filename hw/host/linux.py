@@ -14,10 +14,9 @@ from types import MappingProxyType
 from typing import Final
 
 from hw.host.errors import EvidenceError
-from hw.host.findings import EvidenceKind, Finding, FindingKind, Look
+from hw.host.findings import EvidenceKind, Finding, FindingKind, Look, looked
 from hw.host.kernel_lines import meaning
 from hw.host.runner import Completed, Runner
-from hw.host.sources import looked
 from hw.host.systemd_journal import (
     COREDUMP,
     JOURNAL_STOPPED,

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Final, Protocol
 
-from hw.host.errors import EvidenceError
-from hw.host.findings import CouldNotLook, EvidenceKind, Finding, Look, Looked
+from hw.host.findings import Look
+from hw.host.folder import Folder
+from hw.host.linux import LinuxHost
 from hw.host.registry import DumpPlaces
 from hw.host.runner import Runner, SystemRunner
+from hw.host.windows import WindowsHost
 
 EVIDENCE_DIR: Final = "FX3LOOP_EVIDENCE_DIR"
 """Environment variable: where the journal of *this* host is exported to, for a container that
@@ -39,26 +41,6 @@ class EvidenceSource(Protocol):
         ...
 
 
-def looked(
-    source: str, kinds: Iterable[EvidenceKind], look: Callable[[], Iterable[Finding]]
-) -> Look:
-    """Return the answer of one look; what it raises is "could not look", for itself alone.
-
-    Args:
-        source: where.
-        kinds: which evidence it gives.
-        look: returns findings.
-    """
-    which = tuple(kinds)
-    try:
-        found = look()
-    except EvidenceError as error:
-        return CouldNotLook(source, which, str(error))
-    except OSError as error:
-        return CouldNotLook(source, which, f"{error.filename or source}: {error.strerror or error}")
-    return Looked(source, which, tuple(sorted(found, key=lambda item: item.time_utc)))
-
-
 def this_host(
     boot_id: str,
     environ: Mapping[str, str] = os.environ,
@@ -73,10 +55,6 @@ def this_host(
         runner: runs commands; the system's by default.
         platform: as ``sys.platform`` names it.
     """
-    from hw.host.folder import Folder
-    from hw.host.linux import LinuxHost
-    from hw.host.windows import WindowsHost
-
     if environ.get(EVIDENCE_DIR):
         return Folder(Path(environ[EVIDENCE_DIR]), boot_id)
     if platform == "win32":

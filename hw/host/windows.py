@@ -15,10 +15,9 @@ from typing import Final
 from hw.host.crash_dump import read_crash_dump
 from hw.host.errors import EvidenceError
 from hw.host.event_xml import decoded, parse_events
-from hw.host.findings import CouldNotLook, EvidenceKind, Finding, FindingKind, Look, Looked
+from hw.host.findings import CouldNotLook, EvidenceKind, Finding, FindingKind, Look, Looked, looked
 from hw.host.registry import CRASH_CONTROL, DEFAULT_PLACES, DumpPlaces, dump_places, parse_registry
 from hw.host.runner import Runner
-from hw.host.sources import looked
 from hw.host.windows_events import QUERIES, Query, bugcheck_code, find
 
 OVERLAP: Final = timedelta(minutes=10)

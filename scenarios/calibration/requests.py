@@ -28,10 +28,8 @@ from sim.options import Options
 
 LOCK_TIMES_MS = (1, 2, 5, 10)
 """Over the published span of a PLL's lock time."""
+LIBUSB_OTHER = -99
 NEVER_LOCKS_MS = 60_000
-CLOCK_CONTROL_REGISTER = 16
-CLOCK_0_ON = 0x4F
-VGA_VALUES = range(0, 256, 51)
 
 
 def control_timeout() -> Interval:
@@ -122,14 +120,17 @@ def start_after_clock() -> Interval:
 
 
 def refused_beside_an_owner() -> Interval:
-    """How many of clear-halt and SET_CONFIGURATION a second program is refused with EBUSY."""
+    """How many of clear-halt and SET_CONFIGURATION a second program is refused with EBUSY.
+
+    libusb tells it of SET_CONFIGURATION alone; a clear-halt gets its "other error".
+    """
     with booted() as bench:
         backend, handle = _second_program(bench)
-        calls = (
-            partial(backend.clear_halt, handle, BULK_IN_ENDPOINT),
-            partial(backend.set_configuration, handle, 1),
-        )
-        return exactly(sum(_error_number(call) == errno.EBUSY for call in calls))
+        clear_halt = _error(partial(backend.clear_halt, handle, BULK_IN_ENDPOINT))
+        configure = _error(partial(backend.set_configuration, handle, 1))
+        is_refused = clear_halt is not None and clear_halt.backend_error_code == LIBUSB_OTHER
+        is_busy = configure is not None and configure.errno == errno.EBUSY
+        return exactly(is_refused + is_busy)
 
 
 def served_beside_an_owner() -> Interval:
@@ -138,9 +139,10 @@ def served_beside_an_owner() -> Interval:
         backend, handle = _second_program(bench)
         reply = array("B", bytes(DEVICE_INFO_BYTES))
         served = backend.ctrl_transfer(handle, 0xC0, Request.TESTFX3, 0, 0, reply, 1_000)
-        found = _error_number(partial(backend.reset_device, handle))
+        error = _error(partial(backend.reset_device, handle))
         # A device that re-enumerates differently answers a port reset with "not found".
-        return exactly((served == DEVICE_INFO_BYTES) + (found in (None, errno.ENOENT)))
+        is_reset = error is None or error.errno == errno.ENOENT
+        return exactly((served == DEVICE_INFO_BYTES) + is_reset)
 
 
 def _second_program(bench: Bench) -> tuple[WorldBackend, Handle]:
@@ -148,12 +150,11 @@ def _second_program(bench: Bench) -> tuple[WorldBackend, Handle]:
     return backend, backend.open_device(bench.on_bus)
 
 
-def _error_number(call: Callable[[], object]) -> int | None:
+def _error(call: Callable[[], object]) -> USBError | None:
     try:
         call()
     except USBError as error:
-        number: int | None = error.errno
-        return number
+        return error
     return None
 
 

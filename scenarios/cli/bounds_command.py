@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
     from health import Policy
     from scenarios.lab.bench import LabBench
-    from scenarios.lab.bounds import Bound, Condition, Interval
-    from scenarios.lab.findings import Finding
+    from scenarios.lab.bounds import Condition
     from scenarios.lab.phases import Result
-    from scenarios.lab.strikes import Answer
 
-SCHEMA = "fx3loop.bounds/1"
-DIGEST_SHOWN = 12
 SLOW = "dma_error"
 """Each of its runs counts thousands of PIB errors, so it is explored only when it is named."""
 
@@ -65,7 +61,7 @@ def command(
     error, or when simulator and closed form disagree.
     """
     from scenarios import option_text
-    from scenarios.cli import inputs, output
+    from scenarios.cli import bounds_document, bounds_text, inputs, output
     from scenarios.cli.codes import CHECK_FAILED, OK
     from scenarios.lab import bounds as forms
     from scenarios.lab.bench import LabBench, read_board
@@ -89,9 +85,9 @@ def command(
         if folder is not None:
             _write_traces(policy, bench, results, folder)
     if as_json:
-        output.print_json(_document(policy, bench, bounds, found, results))
+        output.print_json(bounds_document.document(policy, bench, bounds, found, results))
     else:
-        _print_text(policy, bench, bounds, found, results)
+        bounds_text.report(policy, bench, bounds, found, results)
     is_wrong = any(item.severity is Severity.ERROR for item in found)
     is_wrong = is_wrong or any(item.disagreement for item in results.values())
     return CHECK_FAILED if is_wrong else OK
@@ -129,7 +125,7 @@ def _write_traces(
 ) -> None:
     """Run the extremes again, with a recorder."""
     from hw.trace import Recorder, chrome
-    from scenarios.cli import output
+    from scenarios.cli import bounds_document, output
     from scenarios.lab import strikes
     from scenarios.timeline import closed_at_resets
 
@@ -147,219 +143,6 @@ def _write_traces(
             whole.records.extend(closed_at_resets(recorder.records))
             path = folder / f"{policy.name}-{condition}-{name}.json"
             with output.Writing(path):
-                chrome.write(whole, path, {"policy": policy.name, **_answer(answer)})
-
-
-# ---------------------------------------------------------------- JSON
-
-
-def _document(
-    policy: Policy,
-    bench: LabBench,
-    bounds: dict[Condition, Bound],
-    found: tuple[Finding, ...],
-    results: dict[Condition, Result],
-) -> dict[str, Any]:
-    from scenarios import option_text
-    from scenarios.lab import bounds as forms
-    from scenarios.lab.findings import BLIND_SPOTS
-
-    return {
-        "schema": SCHEMA,
-        "policy": policy.name,
-        "digest": policy.digest,
-        "firmware": bench.revision.name,
-        "options": list(option_text.changed(bench.options)),
-        "main_loop": _main_loop(policy, bench) if policy.level_5_enabled else None,
-        "conditions": [
-            {
-                "condition": condition.value,
-                "meaning": forms.MEANING[condition],
-                "level": bound.level,
-                "detection_ns": _interval(bound.detection),
-                "slack_ns": bound.slack_ns,
-                "slack_reason": bound.slack_reason,
-                "remedy_ns": _interval(bound.remedy),
-                "ladder": [int(level) for level in bound.ladder],
-                "settle_ns": bound.settle_ns,
-                "survivable_ns": bound.survivable_ns,
-                "margin_ns": bound.margin_ns,
-                "longest_legal": bound.legal,
-                "unseen": bound.unseen,
-                "exhaustive": _result(results[condition]) if condition in results else None,
-            }
-            for condition, bound in bounds.items()
-        ],
-        "blind_spots": {
-            f"level_{level:d}": text
-            for level, text in BLIND_SPOTS.items()
-            if policy.is_enabled(level)
-        },
-        "findings": [
-            {"severity": item.severity.value, "rule": item.rule, "text": item.text}
-            for item in found
-        ],
-    }
-
-
-def _main_loop(policy: Policy, bench: LabBench) -> dict[str, int]:
-    from scenarios.lab import bounds as forms
-
-    return {
-        "survivable_stall_ns": forms.survivable_stall_ns(policy, bench),
-        "certainly_fatal_stall_ns": forms.certainly_fatal_stall_ns(policy, bench),
-        "promised_survivable_stall_ms": policy.survivable_stall_ms,
-        "watchdog_period_ns": bench.watchdog_ns(policy),
-    }
-
-
-def _interval(interval: Interval | None) -> dict[str, int] | None:
-    return None if interval is None else {"low": interval.low_ns, "high": interval.high_ns}
-
-
-def _result(result: Result) -> dict[str, Any]:
-    found = result.found
-    return {
-        "runs": result.runs,
-        "onsets": result.onsets,
-        "best": None if found is None else _answer(found.best),
-        "worst": None if found is None else _answer(found.worst),
-        "disagreement": result.disagreement,
-    }
-
-
-def _answer(answer: Answer) -> dict[str, int | None]:
-    return {
-        "latency_ns": answer.latency_ns,
-        "poll_offset_ms": answer.offset_ms,
-        "onset_ns": answer.onset_ns,
-        "level": answer.level,
-    }
-
-
-# ---------------------------------------------------------------- text
-
-
-def _print_text(
-    policy: Policy,
-    bench: LabBench,
-    bounds: dict[Condition, Bound],
-    found: tuple[Finding, ...],
-    results: dict[Condition, Result],
-) -> None:
-    from scenarios import option_text
-    from scenarios.cli import output
-    from scenarios.lab.findings import BLIND_SPOTS
-
-    knobs = output.words(option_text.changed(bench.options))
-    click.echo(
-        f"{policy.name}  sha256:{policy.digest[:DIGEST_SHOWN]}  firmware {bench.revision.name}  "
-        f"options {knobs}\n"
-    )
-    _print_bounds(bounds)
-    if policy.level_5_enabled:
-        loop = _main_loop(policy, bench)
-        click.echo(
-            f"\nmain loop  a stall up to {_ms(loop['survivable_stall_ns'])} is survived at every "
-            f"phase (promised: below {loop['promised_survivable_stall_ms']} ms), one from "
-            f"{_ms(loop['certainly_fatal_stall_ns'])} at none"
-        )
-    unseen = {item: bound.unseen for item, bound in bounds.items() if bound.unseen}
-    for condition, why in unseen.items():
-        click.echo(f"unseen     {condition}: {why}")
-    for level, text in BLIND_SPOTS.items():
-        if policy.is_enabled(level):
-            click.echo(f"level {level:d}    cannot {text}")
-    if results:
-        click.echo("")
-        _print_results(results)
-    if found:
-        click.echo("")
-    for finding in found:
-        click.echo(f"{finding.severity:10} {finding.rule}: {finding.text}")
-
-
-def _print_bounds(bounds: dict[Condition, Bound]) -> None:
-    from scenarios.cli import output
-
-    made = output.table(
-        "condition",
-        "level",
-        "soonest",
-        "latest",
-        "remedy takes",
-        "survived up to",
-        "margin",
-        "then",
-    )
-    for condition, bound in bounds.items():
-        made.add_row(
-            condition.value,
-            "–" if bound.level is None else str(int(bound.level)),
-            "–" if bound.detection is None else _ms(bound.detection.low_ns),
-            "–" if bound.detection is None else _ms(bound.detection.high_ns),
-            _remedy(bound),
-            "–" if bound.survivable_ns is None else _ms(bound.survivable_ns),
-            "–" if bound.margin_ns is None else _ms(bound.margin_ns),
-            _then(bound),
-        )
-    output.print_table(made)
-
-
-def _remedy(bound: Bound) -> str:
-    from health import Level
-
-    if bound.remedy is None or bound.level is None:
-        return "–"
-    if bound.level >= Level.DEVICE_RESET:
-        return f"{_ms(bound.remedy.low_ns)} and the upload"
-    return f"up to {_ms(bound.remedy.high_ns)}"
-
-
-def _then(bound: Bound) -> str:
-    rest = bound.ladder[1:]
-    if not rest or bound.settle_ns is None:
-        return "–"
-    return f"level {', '.join(str(int(level)) for level in rest)} each {_ms(bound.settle_ns)} after"
-
-
-def _print_results(results: dict[Condition, Result]) -> None:
-    from scenarios.cli import output
-
-    made = output.table(
-        "every phase of",
-        "onsets",
-        "runs",
-        "soonest",
-        "at offset",
-        "closed form",
-        "latest",
-        "at offset",
-        "closed form",
-        "verdict",
-    )
-    for condition, result in results.items():
-        found, form = result.found, result.bound.detection
-        if found is None or form is None:
-            cells = ["never", "–", "never"] * 2
-        else:
-            cells = []
-            for answer, form_ns in ((found.best, form.low_ns), (found.worst, form.high_ns)):
-                cells += [_ms(answer.latency_ns), f"{answer.offset_ms} ms", _ms(form_ns)]
-        made.add_row(
-            condition.value, str(result.onsets), str(result.runs), *cells, _verdict(result)
-        )
-    output.print_table(made)
-
-
-def _verdict(result: Result) -> str:
-    if result.disagreement:
-        return f"disagrees: {result.disagreement}"
-    if result.bound.slack_ns:
-        return f"within {_ms(result.bound.slack_ns)}: {result.bound.slack_reason}"
-    return "as the closed form"
-
-
-def _ms(duration_ns: int) -> str:
-    """A time in ms, to the nearest µs; the JSON has the ns."""
-    return f"{duration_ns / 1_000_000:.3f} ms"
+                chrome.write(
+                    whole, path, {"policy": policy.name, **bounds_document.answer_of(answer)}
+                )

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from hw.console_verdict import Verdict
     from hw.guard import Authority, AuthoritySource
     from hw.runtime import Runtime
+    from hw.uart_console import UartConsole
 
 SCHEMA_LOG = "fx3loop.console-log/1"
 POLL_INTERVAL_MS = 20
@@ -76,49 +77,70 @@ def listen(
         DeniedError: the guard does not allow it.
         DeviceError: there is no such port, or it left.
     """
-    from hw.uart_console import Stamper, UartConsole
+    from hw.uart_console import UartConsole
 
-    stamper = Stamper()
     began_ns = runtime.now_ns()
-
-    def since_ms(then_ns: int) -> int:
-        return (runtime.now_ns() - then_ns) // NS_PER_MS
-
     with UartConsole(port, authority) as uart:
-
-        def show() -> bool:
-            text = uart.read()
-            click.echo(stamper.stamp(text, since_ms(began_ns)), nl=False)
-            return bool(text)
-
-        def is_over() -> bool:
-            return duration_ms is not None and since_ms(began_ns) >= duration_ms
-
+        listener = _Listener(uart, runtime, began_ns, duration_ms)
         if is_terminal():
             _remark(f"console on {port}: Ctrl-D to end\n")
-            with console.key_by_key() as read:
-                while not is_over():
-                    keys = read()
-                    if console.CONTROL_C in keys:
-                        raise KeyboardInterrupt
-                    if console.CONTROL_D in keys:
-                        return OK
-                    if keys:
-                        uart.type(keys)
-                    if not show():
-                        runtime.sleep_ms(POLL_INTERVAL_MS)
-            return OK
-        for line in console.standard_input():
-            uart.type(line)
-        heard_ns = runtime.now_ns()
-        while not is_over():
-            if show():
-                heard_ns = runtime.now_ns()
-            elif duration_ms is None and since_ms(heard_ns) >= QUIET_MS:
-                break
-            else:
-                runtime.sleep_ms(POLL_INTERVAL_MS)
+            listener.converse()
+        else:
+            listener.play()
     return OK
+
+
+class _Listener:
+    """Shows what an open console says, and types."""
+
+    def __init__(
+        self, uart: UartConsole, runtime: Runtime, began_ns: int, duration_ms: int | None
+    ) -> None:
+        from hw.uart_console import Stamper
+
+        self._uart = uart
+        self._runtime = runtime
+        self._duration_ms = duration_ms
+        self._stamper = Stamper()
+        self._began_ns = began_ns
+
+    def converse(self) -> None:
+        """A person's keys, as they come, until Ctrl-D."""
+        with console.key_by_key() as read:
+            while not self._is_over():
+                keys = read()
+                if console.CONTROL_C in keys:
+                    raise KeyboardInterrupt
+                if console.CONTROL_D in keys:
+                    return
+                if keys:
+                    self._uart.type(keys)
+                if not self._show():
+                    self._runtime.sleep_ms(POLL_INTERVAL_MS)
+
+    def play(self) -> None:
+        """A script's characters; then what comes, until 1 s of silence if no time was given."""
+        for line in console.standard_input():
+            self._uart.type(line)
+        heard_ns = self._runtime.now_ns()
+        while not self._is_over():
+            if self._show():
+                heard_ns = self._runtime.now_ns()
+            elif self._duration_ms is None and self._since_ms(heard_ns) >= QUIET_MS:
+                return
+            else:
+                self._runtime.sleep_ms(POLL_INTERVAL_MS)
+
+    def _show(self) -> bool:
+        text = self._uart.read()
+        click.echo(self._stamper.stamp(text, self._since_ms(self._began_ns)), nl=False)
+        return bool(text)
+
+    def _is_over(self) -> bool:
+        return self._duration_ms is not None and self._since_ms(self._began_ns) >= self._duration_ms
+
+    def _since_ms(self, then_ns: int) -> int:
+        return (self._runtime.now_ns() - then_ns) // NS_PER_MS
 
 
 # ------------------------------------------------------------ a recorded log

@@ -11,6 +11,9 @@ SUBCOMMANDS = {
     "policy": "The rules: what may be done to a real target, by host state and risk mode.",
     "triage": "Take the evidence of crashes, of this host or from files of any host.",
     "status": "The state of this host, why it is so, and what it needs to be normal.",
+    "smoke": "Ask device and host whether all is well; safe, and the first exit criterion.",
+    "soak": "Smoke runs for hours, until a threshold or the host itself stops them.",
+    "release": "End the one process that holds a serial port.",
     "confirm": "Your word for one operation, the last step before a host is normal again.",
 }
 """Every subcommand with its line of help; ``policy`` is the ``command`` in ``host_policy``."""

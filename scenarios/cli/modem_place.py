@@ -227,12 +227,12 @@ def opened(context: click.Context) -> Iterator[Place]:
             yield _simulated(asked, closing)
             return
         ports = discover()
-        target = Target("serial", _name(ports, asked.selection))
+        target = Target("serial", name_of(asked.selection))
         authority = inputs.authority(asked.risk, asked.acknowledge, Selector(), target)
         yield Place(asked, ports, target, authority, closing)
 
 
-def _name(ports: list[Port], selection: Selection) -> str:
+def name_of(selection: Selection) -> str:
     """How the operator can name the module again; acknowledgements bind to it."""
     if selection.serial:
         return f"serial {selection.serial}"

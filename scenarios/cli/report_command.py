@@ -31,6 +31,11 @@ class Report(click.Command):
                 return other.make_context(name, args[1:], parent, **extra)
         return super().make_context(info_name, args, parent, **extra)
 
+    def invoke(self, context: click.Context) -> Any:  # noqa: ANN401 - click's signature
+        """Run the command that the line was understood as."""
+        other = context.command
+        return super().invoke(context) if other is self else other.invoke(context)
+
 
 @click.command(
     "report",

@@ -8,7 +8,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from scenarios.cli.codes import CHECK_FAILED, OK
-from scenarios.cli.target import USB, refuse_other_target, target_options
+from scenarios.cli.target import USB, is_given, refuse_other_target, target_options
 
 STANDARD_OUTPUT = Path("-")
 FILE = click.Path(path_type=Path)
@@ -116,70 +116,33 @@ def command(
     everything itself, and the trace has to be the same.
     """
     if any(name.endswith(".json") for name in names):
-        from scenarios.cli.replaying import replay
-
-        given = [
-            name
-            for name in context.params
-            if name not in ("names", "trace", "plot", "as_json")
-            and context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT
-        ]
-        context.exit(replay(names, given, trace, plot, as_json=as_json))
+        context.exit(_replay(context, names, trace, plot, as_json=as_json))
+    is_one = len(set(names)) == 1 and not is_all and pattern is None
     if not names and not is_all and pattern is None:
         raise click.UsageError("which scenario? Give a NAME, --all or -k PATTERN; see fx3loop list")
-    is_one = len(set(names)) == 1 and not is_all and pattern is None
-    if (trace or plot) and not is_one:
-        raise click.UsageError("--trace and --plot are for one NAME")
-    if target == USB and trace is not None and trace.suffix.lower() != ".pcap":
-        raise click.UsageError(
-            f"--trace {trace}: of a device its transfers alone can be seen; give FILE.pcap"
-        )
-    if as_json and tap == STANDARD_OUTPUT:
-        raise click.UsageError("--json and --tap both want standard output; give --tap a file")
-    from scenarios import (
-        custom_health,
-        expected as known_failures,
-        option_text,
-        registry,
-        selection,
+    _refuse_contradictions(
+        target, trace, plot, is_one=is_one, has_two_texts=as_json and tap == STANDARD_OUTPUT
     )
-    from scenarios.cli import inputs, output, results_text
-    from scenarios.cli.running import Bench, Device, run_device, run_one, run_worlds
+    from scenarios import registry, selection
+    from scenarios.cli import inputs, results_text, running
     from scenarios.results import is_failure
-    from sim.faults import Fault
 
     firmware_image = inputs.image(image)
     refuse_other_target(context, WORLD_ONLY, has_world_image=False)
     if tap is not None and str(tap) in registry.SCENARIOS:
         raise click.UsageError(f"--tap {tap}: that is a scenario; write --tap=- or --tap FILE")
     chosen = selection.choose(names, is_all=is_all, pattern=pattern, firmware=firmware)
-    bench = Bench(
-        policy=inputs.policy(policy),
-        position=position,
-        seed=seed,
-        faults=tuple(Fault.parse(text) for text in faults) or None,
-        options=option_text.parse(options),
-        jobs=jobs,
-        health=health,
-    )
-    custom_health.find(health)
-    if expected == "none" or faults:
-        expectations = known_failures.Expectations()
-    else:
-        known = Path(expected) if expected else known_failures.BUILT_IN
-        expectations = known_failures.load(known, registry.SCENARIOS)
+    bench = running.Bench.of(policy, position, seed, faults, options, jobs, health)
+    expectations = running.expectations_of(expected, is_faulted=bool(faults))
     tap_file = None if tap == STANDARD_OUTPUT else tap
-    for path in (junit, tap_file):
-        output.writable_file(path)
-    output.writable_trace(trace)
-    output.writable_picture(plot)
+    running.require_writable((junit, tap_file), trace, plot)
     if target == USB:
-        device = Device.of(risk, acknowledge, serial, firmware_image, seed)
-        results = run_device(chosen, device, firmware, expectations, trace)
+        device = running.Device.of(risk, acknowledge, serial, firmware_image, seed)
+        results = running.run_device(chosen, device, firmware, expectations, trace)
     elif is_one:
-        results = [run_one(chosen[0], bench, expectations, trace, plot)]
+        results = [running.run_one(chosen[0], bench, expectations, trace, plot)]
     else:
-        results = run_worlds(chosen, bench, expectations)
+        results = running.run_worlds(chosen, bench, expectations)
     results_text.report(
         results,
         is_one=is_one,
@@ -189,3 +152,37 @@ def command(
         tap=tap_file,
     )
     context.exit(CHECK_FAILED if is_failure(results) else OK)
+
+
+def _replay(
+    context: click.Context,
+    names: tuple[str, ...],
+    trace: Path | None,
+    plot: Path | None,
+    *,
+    as_json: bool,
+) -> int:
+    """Replay a schedule, which decides all but where its trace and picture go."""
+    from scenarios.cli.replaying import replay
+
+    free = ("names", "trace", "plot", "as_json")
+    given = [name for name in context.params if name not in free and is_given(context, name)]
+    return replay(names, given, trace, plot, as_json=as_json)
+
+
+def _refuse_contradictions(
+    target: str, trace: Path | None, plot: Path | None, *, is_one: bool, has_two_texts: bool
+) -> None:
+    """Refuse options that cannot be had together.
+
+    Raises:
+        click.UsageError: some were given.
+    """
+    if (trace or plot) and not is_one:
+        raise click.UsageError("--trace and --plot are for one NAME")
+    if target == USB and trace is not None and trace.suffix.lower() != ".pcap":
+        raise click.UsageError(
+            f"--trace {trace}: of a device its transfers alone can be seen; give FILE.pcap"
+        )
+    if has_two_texts:
+        raise click.UsageError("--json and --tap both want standard output; give --tap a file")

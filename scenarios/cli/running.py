@@ -10,7 +10,13 @@ from health import Policy
 from hw.boot import Image
 from hw.bus import Selector
 from hw.guard import AuthoritySource
-from scenarios import custom_health, trace_file
+from scenarios import (
+    custom_health,
+    expected as known_failures,
+    option_text,
+    registry,
+    trace_file,
+)
 from scenarios.batch import Job, run_jobs
 from scenarios.cli import inputs, output
 from scenarios.expected import Expectations
@@ -49,6 +55,36 @@ class Bench:
     jobs: int
     health: str = ""
 
+    @classmethod
+    def of(
+        cls,
+        policy: str,
+        position: str,
+        seed: int,
+        faults: Sequence[str],
+        options: tuple[str, ...],
+        jobs: int,
+        health: str,
+    ) -> Bench:
+        """Return them from what was typed.
+
+        Raises:
+            PolicyError: there is no such policy.
+            FaultError: a fault cannot be understood.
+            InputError: an option or the health module cannot.
+        """
+        bench = cls(
+            policy=inputs.policy(policy),
+            position=position,
+            seed=seed,
+            faults=tuple(Fault.parse(text) for text in faults) or None,
+            options=option_text.parse(options),
+            jobs=jobs,
+            health=health,
+        )
+        custom_health.find(health)
+        return bench
+
 
 @dataclass(frozen=True)
 class Device:
@@ -79,6 +115,34 @@ class Device:
         selector = Selector(serial=serial)
         authority = inputs.authority(risk_mode, acknowledged, selector)
         return cls(authority, selector, image, seed)
+
+
+def expectations_of(expected: str | None, *, is_faulted: bool) -> Expectations:
+    """Return the known failures; under faults of the user's own there are none.
+
+    Args:
+        expected: a file, ``none``, or None for the built-in ones.
+        is_faulted: faults were given.
+
+    Raises:
+        InputError: the file cannot be read or is wrong.
+    """
+    if expected == "none" or is_faulted:
+        return Expectations()
+    known = Path(expected) if expected else known_failures.BUILT_IN
+    return known_failures.load(known, registry.SCENARIOS)
+
+
+def require_writable(reports: Sequence[Path | None], trace: Path | None, plot: Path | None) -> None:
+    """Find out before a run whether its files can be written.
+
+    Raises:
+        InputError: one cannot, or has the wrong ending.
+    """
+    for path in reports:
+        output.writable_file(path)
+    output.writable_trace(trace)
+    output.writable_picture(plot)
 
 
 def run_one(

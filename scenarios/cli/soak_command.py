@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-import signal
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from types import FrameType, TracebackType
-from typing import TYPE_CHECKING
 
 import click
 
 from scenarios.cli.codes import CHECK_FAILED, INTERRUPTED, OK
 from scenarios.cli.target import USB, is_given, refuse_other_target, target_options
-
-if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
-
-    from scenarios.soak.device_place import DevicePlace
-    from scenarios.soak.record import Record
 
 TO_STANDARD_OUTPUT = Path("-")
 WORLD_ONLY = {
@@ -117,14 +106,10 @@ def command(
     rule, a health check failed or the run was aborted, and with 130 after Ctrl-C.
     """
     from scenarios import custom_health, option_text
-    from scenarios.cli import inputs, output
+    from scenarios.cli import inputs, output, soaking
     from scenarios.cli.running import DEVICE_FIRMWARE, Device
     from scenarios.on_device import ON_DEVICE
     from scenarios.soak import plan as plans, tables
-    from scenarios.soak.bench import SoakBench
-    from scenarios.soak.harness import Harness
-    from scenarios.soak.journal import Journal
-    from scenarios.soak.on_device import SoakDevice
     from sim.firmware import revision
 
     firmware_image = inputs.image(image)
@@ -135,7 +120,6 @@ def command(
     is_real = target == USB
     if is_real and not is_given(context, "firmware"):
         firmware = DEVICE_FIRMWARE
-    is_document = json_file == TO_STANDARD_OUTPUT
     plan = plans.Plan(
         table=tables.table(table_name).reweighted(tables.parse_weights(weights)),
         seed=_new_seed() if seed is None else plans.parse_seed(seed),
@@ -147,117 +131,23 @@ def command(
         options=option_text.changed(knobs),
         is_quiet=quiet,
     )
+    is_document = json_file == TO_STANDARD_OUTPUT
     if not is_document:
         output.writable_file(json_file)
-    journal = None if journal_file is None else Journal(journal_file)
-    try:
-        place: DevicePlace
+    with soaking.opened(journal_file) as journal:
         if is_real:
             device = Device.of(risk, acknowledge, serial, firmware_image, plan.seed)
-            place = SoakDevice(
-                plan.table,
-                plan.firmware,
-                device.authority,
-                device.selector,
-                device.image,
-                reloads=reload_interval > 0,
-            )
+            place = soaking.on_device(plan, device)
         else:
-            place = SoakBench(
-                plan.table,
-                plan.firmware,
-                chosen,
-                seed=plan.seed,
-                options=knobs,
-                health=module,
-            )
-        with place, Interrupt() as interrupt, Bar() as bar:
-            harness = Harness(
-                plan,
-                place,
-                lambda line: bar.print(line, to_standard_error=is_document),
-                journal=journal,
-                is_stopped=interrupt.is_requested,
-                progress=bar.show,
-            )
-            record = harness.run()
-    finally:
-        if journal is not None:
-            journal.close()
+            place = soaking.in_world(plan, chosen, knobs, module)
+        record = soaking.run(plan, place, journal, to_standard_error=is_document)
     if is_document:
         output.print_json(record.as_dict())
     elif json_file is not None:
-        _write(record, json_file)
+        soaking.write(record, json_file)
     if record.was_interrupted:
         context.exit(INTERRUPTED)
     context.exit(OK if record.is_good else CHECK_FAILED)
-
-
-class Interrupt:
-    """Ctrl-C while entered: the first is a request, the second a KeyboardInterrupt."""
-
-    def __init__(self) -> None:
-        self._requested = False
-        self._before: Callable[[int, FrameType | None], object] | int | None = None
-
-    def is_requested(self) -> bool:
-        """Whether somebody pressed it."""
-        return self._requested
-
-    def __enter__(self) -> Interrupt:
-        self._before = signal.signal(signal.SIGINT, self._pressed)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        signal.signal(signal.SIGINT, self._before)
-
-    def _pressed(self, number: int, frame: FrameType | None) -> None:
-        del number, frame
-        if self._requested:
-            raise KeyboardInterrupt
-        self._requested = True
-
-
-class Bar:
-    """A progress bar on standard error, on a terminal only; lines are printed above it."""
-
-    def __init__(self) -> None:
-        self._progress: Progress | None = None
-        self._task: TaskID | None = None
-
-    def __enter__(self) -> Bar:
-        if sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import Progress
-
-            self._progress = Progress(
-                console=Console(stderr=True), redirect_stdout=False, redirect_stderr=False
-            )
-            self._task = self._progress.add_task("soak", total=1.0)
-            self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._progress is not None:
-            self._progress.stop()
-
-    def show(self, done: float) -> None:
-        """Show how much is done, from 0 to 1."""
-        if self._progress is not None and self._task is not None:
-            self._progress.update(self._task, completed=done)
-
-    def print(self, line: str, *, to_standard_error: bool) -> None:
-        """Print a line; on the bar's own terminal, above the bar."""
-        stream = sys.stderr if to_standard_error else sys.stdout
-        if self._progress is not None and stream.isatty():
-            self._progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
-        else:
-            click.echo(line, err=to_standard_error)
 
 
 def _new_seed() -> int:
@@ -265,12 +155,3 @@ def _new_seed() -> int:
     import secrets
 
     return secrets.randbits(32)
-
-
-def _write(record: Record, path: Path) -> None:
-    import json
-
-    from scenarios.cli import output
-
-    with output.Writing(path):
-        path.write_text(json.dumps(record.as_dict(), indent=2) + "\n", encoding="utf-8")

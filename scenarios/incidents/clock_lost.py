@@ -39,11 +39,7 @@ def clock_lost(station: Station, lost_ms: int = LOST_MS) -> None:
         DeviceError: a request failed, or the device left the bus.
     """
     device = station.device
-    station.begin("sets the clock")
-    station.set_clock(RATE_HZ)
-    station.begin("streams")
-    reader = station.read_on()
-    station.start()
+    reader = station.stream_on(RATE_HZ)
     station.watch(reader, 1_000)
     faults = device.stats().streaming_faults
     station.begin("stops the clock")

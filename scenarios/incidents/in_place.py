@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from hw.errors import DeviceError, NoDeviceError
-from hw.protocol import HARDWARE_RX888MK2, Argument
+from hw.errors import NoDeviceError
+from scenarios import questions
 from scenarios.errors import Trouble
 from scenarios.reading import Reader
 from scenarios.scenario import Scenario
@@ -61,11 +61,7 @@ def stream_patiently(station: Station, rate_hz: int, duration_ms: int, patience_
         Trouble: they were missing for longer.
         DeviceError: a request failed, or the device left the bus.
     """
-    station.begin("sets the clock")
-    station.set_clock(rate_hz)
-    station.begin("streams")
-    reader = station.read_on()
-    station.start()
+    reader = station.stream_on(rate_hz)
     watch_patiently(station, reader, duration_ms, patience_ms)
     station.read_no_more()
     station.stop()
@@ -106,28 +102,14 @@ def watch_patiently(
 
 
 def answers_well(station: Station) -> bool:
-    """Ask two different questions and set the gain; whether each was served as it should be.
+    """Ask as :func:`scenarios.questions.answers_well` does; failures go into the trace.
 
     Raises:
         NoDeviceError: the device left the bus.
     """
-    device = station.device
-    hardware: list[int] = []
-    calls: tuple[Callable[[], object], ...] = (
-        lambda: device.stats(timeout_ms=ANSWER_LIMIT_MS),
-        lambda: hardware.append(device.info(timeout_ms=ANSWER_LIMIT_MS).hardware),
-        lambda: device.set_argument(Argument.VGA, 0, timeout_ms=ANSWER_LIMIT_MS),
+    return questions.answers_well(
+        station.device, ANSWER_LIMIT_MS, lambda error: station.remark(str(error))
     )
-    is_well = True
-    for call in calls:
-        try:
-            call()
-        except NoDeviceError:
-            raise
-        except DeviceError as error:
-            station.remark(str(error))
-            is_well = False
-    return is_well and hardware == [HARDWARE_RX888MK2]
 
 
 def left_ms(station: Station, until_ms: int) -> int:

@@ -39,11 +39,7 @@ def late_reader(station: Station) -> None:
         Trouble: the stream stopped.
         DeviceError: a request failed, or the device left the bus.
     """
-    station.begin("sets the clock")
-    station.set_clock(RATE_HZ)
-    station.begin("streams")
-    reader = station.read_on()
-    station.start()
+    reader = station.stream_on(RATE_HZ)
     for at_ms in HANGS_AT_MS:
         station.watch(reader, left_ms(station, at_ms))
         station.begin("a slow handler")

@@ -30,11 +30,7 @@ def long_uptime(station: Station) -> None:
         Trouble: the stream did not come back.
         DeviceError: a request failed, or the device left the bus.
     """
-    station.begin("sets the clock")
-    station.set_clock(RATE_HZ)
-    station.begin("streams")
-    reader = station.read_on()
-    station.start()
+    reader = station.stream_on(RATE_HZ)
     station.watch(reader, PAUSE_AT_MS - station.runtime.now_ns() // MILLISECOND_NS)
     station.begin("does not read")
     reader.stop()

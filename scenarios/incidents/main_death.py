@@ -32,11 +32,7 @@ def main_death(station: Station, hang_after_ms: int = 1_500) -> None:
         Trouble: the stream stopped.
         DeviceError: a request failed, or the device left the bus.
     """
-    station.begin("sets the clock")
-    station.set_clock(RATE_HZ)
-    station.begin("streams")
-    reader = station.read_on()
-    station.start()
+    reader = station.stream_on(RATE_HZ)
     station.watch(reader, hang_after_ms)
     station.device.hang_main()
     station.begin("streams on")

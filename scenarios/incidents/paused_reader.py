@@ -29,11 +29,7 @@ def paused_reader(station: Station, pause_ms: int = PAUSE_MS) -> None:
         Trouble: the stream did not come back.
         DeviceError: a request failed, or the device left the bus.
     """
-    station.begin("sets the clock")
-    station.set_clock(RATE_HZ)
-    station.begin("streams")
-    reader = station.read_on()
-    station.start()
+    reader = station.stream_on(RATE_HZ)
     station.watch(reader, 1_000)
     station.begin("does not read")
     station.pause(reader, pause_ms)

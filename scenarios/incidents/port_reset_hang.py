@@ -32,11 +32,7 @@ def port_reset_hang(station: Station) -> None:
         DeviceError: a request failed, or the device did not come back.
     """
     image = require_image(station)
-    station.begin("sets the clock")
-    station.set_clock(RATE_HZ)
-    station.begin("streams")
-    reader = station.read_on()
-    station.start()
+    reader = station.stream_on(RATE_HZ)
     station.watch(reader, STREAM_MS)
     station.read_no_more()
     station.begin("resets the port")

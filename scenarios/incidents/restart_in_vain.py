@@ -28,11 +28,7 @@ def restart_in_vain(station: Station) -> None:
         Trouble: the stream stopped.
         DeviceError: a request failed, or the device left the bus.
     """
-    station.begin("sets the clock")
-    station.set_clock(RATE_HZ)
-    station.begin("streams")
-    reader = station.read_on()
-    station.start()
+    reader = station.stream_on(RATE_HZ)
     end_ns = (FAULT_MS + WATCH_MS) * MILLISECOND_NS
     while station.runtime.now_ns() < end_ns:
         station.device.stats()

@@ -30,11 +30,7 @@ def restart_race(station: Station) -> None:
         Trouble: the stream did not come back.
         DeviceError: a request failed, or the device left the bus.
     """
-    station.begin("sets the clock")
-    station.set_clock(RATE_HZ)
-    station.begin("streams")
-    reader = station.read_on()
-    station.start()
+    reader = station.stream_on(RATE_HZ)
     station.watch(reader, left_ms(station, FAULT_MS))
     station.begin("does not read")
     reader.stop()

@@ -32,11 +32,7 @@ def slow_handler(station: Station) -> None:
         DeviceError: a request failed, or the device left the bus.
     """
     device = station.device
-    station.begin("sets the clock")
-    station.set_clock(RATE_HZ)
-    station.begin("streams")
-    reader = station.read_on()
-    station.start()
+    reader = station.stream_on(RATE_HZ)
     station.watch(reader, 1_000)
     for hang_ms in HANGS_MS:
         station.begin(f"hangs the handler for {hang_ms} ms")

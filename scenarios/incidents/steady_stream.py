@@ -24,11 +24,7 @@ def steady_stream(station: Station, watch_ms: int = WATCH_MS) -> None:
         Trouble: the stream stopped.
         DeviceError: a request failed, or the device left the bus.
     """
-    station.begin("sets the clock")
-    station.set_clock(RATE_HZ)
-    station.begin("streams")
-    reader = station.read_on()
-    station.start()
+    reader = station.stream_on(RATE_HZ)
     station.watch(reader, watch_ms)
     station.read_no_more()
     station.stop()

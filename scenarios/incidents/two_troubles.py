@@ -39,11 +39,7 @@ def wedge_after_pause(station: Station) -> None:
         Trouble: no data for more than 1.5 s.
         DeviceError: a request failed, or the device left the bus.
     """
-    station.begin("sets the clock")
-    station.set_clock(RATE_HZ)
-    station.begin("streams")
-    reader = station.read_on()
-    station.start()
+    reader = station.stream_on(RATE_HZ)
     station.watch(reader, left_ms(station, FAULT_MS))
     station.begin("does not read")
     station.pause(reader, PAUSE_MS)

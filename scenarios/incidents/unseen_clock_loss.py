@@ -35,11 +35,7 @@ def unseen_clock_loss(station: Station) -> None:
         Trouble: it did not leave in time.
         DeviceError: it left, as it should.
     """
-    station.begin("sets the clock")
-    station.set_clock(RATE_HZ)
-    station.begin("streams")
-    station.read_on()
-    station.start()
+    station.stream_on(RATE_HZ)
     while station.runtime.now_ns() < (FAULT_MS + LIMIT_MS) * MILLISECOND_NS:
         try:
             station.device.stats()

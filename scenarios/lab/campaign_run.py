@@ -23,8 +23,6 @@ SUSPECTS = 4
 """So many parts after the last one that came back are run alone when a worker dies."""
 SCHEDULER_WAIT_S = 10
 ENGINES = ("loky", "dask")
-ROWS_LEFT = 2
-"""A row is tried so often alone before its worker's death is its own."""
 
 Outcomes = list[Outcome]
 

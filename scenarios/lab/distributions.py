@@ -19,7 +19,6 @@ CONTEXT = Context(prec=28, rounding=ROUND_FLOOR)
 DRAW_BITS = 32
 DRAW = 1 << DRAW_BITS
 MILLION = 1_000_000
-ASSUMED = "assumed"
 EXAMPLE = '{ distribution = "uniform", low = 0, high = 2999, source = "assumed" }'
 FIELDS: dict[str, tuple[str, ...]] = {
     "uniform": ("low", "high"),

@@ -76,11 +76,7 @@ def around_stream(station: Station, at_ms: int) -> None:
         Trouble: the stream stopped.
         DeviceError: a request failed, or the device left the bus.
     """
-    station.begin("sets the clock")
-    station.set_clock(RATE_HZ)
-    station.begin("streams")
-    reader = station.read_on()
-    station.start()
+    reader = station.stream_on(RATE_HZ)
     now_ms = station.runtime.now_ns() // MILLISECOND_NS
     station.watch(reader, max(0, at_ms - now_ms) + WATCH_MS)
     station.read_no_more()

@@ -6,15 +6,14 @@ needs, so that a run costs milliseconds.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from hw.boot import Image
 from hw.errors import DeviceError, NoDeviceError
-from hw.protocol import HARDWARE_RX888MK2, Argument
 from hw.rx888 import Rx888
 from scenarios.errors import Trouble
 from scenarios.lab import histories
+from scenarios.questions import answers_well
 from sim.chip.fx3 import Reset
 from sim.chip.usb import TransferStatus
 from sim.host.backend import get_backend
@@ -146,7 +145,7 @@ class Receiver:
     def look(self) -> None:
         """Ask TESTFX3, look whether data came, and do what is to be done about trouble."""
         try:
-            is_well = self._ask_much() if self.behaviour.is_busy else self._ask_one()
+            is_well = self._ask()
         except NoDeviceError:
             self._come_back()
         else:
@@ -162,7 +161,10 @@ class Receiver:
             if silent_ns >= self.behaviour.restart_after_ms * MILLISECOND_NS:
                 self.restart()
 
-    def _ask_one(self) -> bool:
+    def _ask(self) -> bool:
+        """Whether it answers; stale replies of an EP0 out of step show to a busy host alone."""
+        if self.behaviour.is_busy:
+            return answers_well(self.device, BUSY_LIMIT_MS)
         try:
             self.device.info()
         except NoDeviceError:
@@ -170,25 +172,6 @@ class Receiver:
         except DeviceError:
             return False
         return True
-
-    def _ask_much(self) -> bool:
-        """Ask two different questions and set the gain; stale replies fit none of them."""
-        device = self.device
-        hardware: list[int] = []
-        calls: tuple[Callable[[], object], ...] = (
-            lambda: device.stats(timeout_ms=BUSY_LIMIT_MS),
-            lambda: hardware.append(device.info(timeout_ms=BUSY_LIMIT_MS).hardware),
-            lambda: device.set_argument(Argument.VGA, 0, timeout_ms=BUSY_LIMIT_MS),
-        )
-        is_well = True
-        for call in calls:
-            try:
-                call()
-            except NoDeviceError:
-                raise
-            except DeviceError:
-                is_well = False
-        return is_well and hardware == [HARDWARE_RX888MK2]
 
     def _answered(self) -> None:
         if not self.answers:

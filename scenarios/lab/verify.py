@@ -26,7 +26,6 @@ from scenarios.workers import Workers
 from sim.firmware import revision
 from sim.options import Options
 
-SOAK_HOURS = 1.0
 SOAK_TABLE = "v0.1.0"
 PROGRAMS = ("fx3loop", "simpy", "greenlet", "numpy", "pyusb")
 NEVER = (

@@ -13,6 +13,7 @@ from fractions import Fraction
 from hw.protocol import BULK_PACKET_SS_BYTES
 from sim.chip.flow import Flow
 from sim.chip.gpif import GpifState, GpifTable
+from sim.chip.sequence import SequenceNumbers
 from sim.kernel import HARDWARE, World
 from sim.tasks import Alarm
 
@@ -32,6 +33,7 @@ class Stream:
 
     Attributes:
         flow: the exact state; look at it with ``flow.state(world.now_ns)`` and its like.
+        sequence: the numbers of EP1's packets at both ends.
         on_change: called after every change that can move a delivery.
     """
 
@@ -48,6 +50,7 @@ class Stream:
         self.world = world
         self.table = table
         self.packet_bytes = packet_bytes
+        self.sequence = SequenceNumbers(packet_bytes)
         self.flow = Flow(
             table,
             packet_bytes=packet_bytes,
@@ -118,6 +121,11 @@ class Stream:
         """A DMA hardware error: all sockets stop without a word."""
         self.flow.fail(self.world.now_ns)
         self._changed()
+
+    def restart_sequence(self) -> None:
+        """EP1 numbers its packets from 0 again; one that is ready keeps its old number."""
+        now = self.world.now_ns
+        self.sequence.restart_device(self.flow.delivered_packets(now), self.flow.full(now) > 0)
 
     # ------------------------------------------------- changes by the host
 

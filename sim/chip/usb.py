@@ -45,6 +45,7 @@ class TransferStatus(IntEnum):
     STALLED = 2
     NO_DEVICE = 3
     CANCELLED = 4
+    FAILED = 5
 
 
 PENDING = TransferStatus.PENDING

@@ -33,7 +33,6 @@ class HardwareWatchdog:
         self.stuck = False
         """A fault: it counts but does not reset the chip."""
         self.period_ns = 0
-        self.last_pet_ns: int | None = None
         self._alarm: Alarm | None = None
         self._left_ns: int | None = None
         """What was left when it was halted; None while it counts."""
@@ -65,7 +64,6 @@ class HardwareWatchdog:
 
     def _load(self) -> None:
         now = self.world.now_ns
-        self.last_pet_ns = now
         if self.world.trace is not None:
             self.world.trace.instant("fx3/watchdog", "pet", now)
         if self._left_ns is not None:

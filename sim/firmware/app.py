@@ -124,6 +124,8 @@ class Firmware(FirmwareState):
         health.main_heartbeat()
         self.commands.serve()
         self.sampler.sample(health.record_event)
+        if self.halt_cleared:
+            self.platform.restart_endpoint()
         recovery = health.recover(health.evaluate())
         if self.narrator.stalls:
             self.narrator.decided(recovery)

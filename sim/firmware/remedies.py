@@ -124,6 +124,19 @@ class DevicePlatform:
         done = stalled == SdkStatus.SUCCESS and flushed == SdkStatus.SUCCESS
         return Outcome.DONE if done else Outcome.FAILED
 
+    def restart_endpoint(self) -> None:
+        """Stall and flush EP1 after a clear-halt, as level 2: option `clear_halt_handler=deferred`.
+
+        It comes with the first poll after the request, the soonest that a status of its own could
+        be answered; no status has it, since the module knows no such event.
+        """
+        firmware = self.firmware
+        firmware.halt_cleared = False
+        firmware.remedies_applied.append((self.sdk.world.now_ns, int(Level.EP0)))
+        firmware.mark("level 2: HALT_CLEARED")
+        self.sdk.usb_stall(EP1, False, True)
+        self.sdk.usb_flush_ep(EP1)
+
     def restart_application(self) -> Outcome:
         """Level 3: stop and start the application, and the stream if one was running."""
         streaming = self.streaming

@@ -39,6 +39,7 @@ class FirmwareState:
             GETSTATS reports.
         on_ready: called once the health module is up, before the main thread starts.
         active: the application is started (SET_CONFIGURATION).
+        halt_cleared: the host has cleared EP1's halt, and the endpoint does not know it yet.
         in_callback: the USB thread is inside a setup or event callback.
         callback_since_ms: since which tick.
         pib_notified: a PIB error was put on the console's queue since the table was last loaded.
@@ -67,6 +68,7 @@ class FirmwareState:
         self.table: GpifTable = revision.table
         self.hardware = HARDWARE_UNKNOWN
         self.active = False
+        self.halt_cleared = False
         self.in_callback = False
         self.callback_since_ms = 0
         self.current_request: int | None = None

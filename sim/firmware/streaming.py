@@ -165,9 +165,25 @@ class Streaming:
         self.firmware.health.record_event(Event.STREAM_STOP)
 
     def clear_halt(self) -> None:
-        """CLEAR_FEATURE(ENDPOINT_HALT): unstall and flush EP1, nothing else (incident F10)."""
-        self.sdk.usb_stall(EP1, False, True)
-        self.sdk.usb_flush_ep(EP1)
+        """CLEAR_FEATURE(ENDPOINT_HALT): unstall and flush EP1, or what was tried instead.
+
+        As shipped it does nothing else (incident F10). The option `clear_halt_handler` has the
+        variants; CyU3PUsbResetEp of the teardown adds nothing to what the stall call does.
+        """
+        sdk = self.sdk
+        handler = sdk.chip.options.clear_halt_handler
+        if handler == "ack":
+            return
+        if handler == "deferred":
+            self.firmware.halt_cleared = True
+            return
+        if handler == "teardown":
+            sdk.dma_multi_channel_reset(CHANNEL)
+            sdk.usb_flush_ep(EP1)
+            sdk.dma_multi_channel_set_xfer(CHANNEL, ENDLESS, 0)
+        sdk.usb_stall(EP1, False, True)
+        if handler == "flush":
+            sdk.usb_flush_ep(EP1)
 
     def disable_state_machine(self, speaker: str) -> bool:
         """Stop the state machine: softly when it reached IDLE and the release does that.

@@ -9,23 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
 
 from simpy.events import Event
 
 from hw.protocol import APPLICATION_PRODUCT_ID, STANDARD_DEVICE_OUT, StandardRequest
 from sim.chip.hardware import UsbFunction
 from sim.chip.usb import DONE, PENDING, BusSignal, ControlTransfer, Setup, TransferStatus
-from sim.host.device import PORT as PORT, Descriptors, UsbDevice as UsbDevice, bus_of
+from sim.host.device import PORT as PORT, Descriptors, Hub, UsbDevice as UsbDevice, bus_of
 from sim.host.enumeration import Enumeration, EnumerationFailed
 from sim.host.monitor import UsbMonitor
 from sim.kernel import FOREVER_NS, HARDWARE, World
 from sim.latest import Latest
 from sim.options import Options
 from sim.tasks import Alarm
-
-if TYPE_CHECKING:
-    from sim.host.hub import UsbHub
 
 MILLISECOND_NS = 1_000_000
 LOG_LINES = 10_000
@@ -61,7 +57,7 @@ class HostController:
         self.withhold_data: Callable[[int], bool] | None = None
         """A fault: asked for each request with data whether the host vanishes before sending it."""
         self.vbus: Callable[[bool], None] | None = None
-        self.hub: UsbHub | None = None
+        self.hub: Hub | None = None
         self._is_plugged = True
         self._is_port_powered = True
         self.monitor: UsbMonitor | None = None
@@ -348,6 +344,8 @@ class HostController:
         request = self.control(device, setup, b"", SET_CONFIGURATION_TIMEOUT_MS)
         if request.status is DONE:
             device.configuration = value
+            if device.bulk is not None:
+                device.bulk.reconfigured()
         return request
 
     # ------------------------------------------------------------ port

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Protocol
 
 from hw.protocol import (
     APPLICATION_PRODUCT_ID,
@@ -89,7 +90,7 @@ class UsbDevice:
         )
         self.monitor = monitor
         if self.bulk is not None and monitor is not None:
-            self.bulk.on_submit = partial(monitor.read, self)
+            self.bulk.on_submit = partial(monitor.read, self.bus, address)
             self.bulk.skips_ahead = False
         self.control_in_flight: dict[ControlTransfer, None] = {}
         self.claims: dict[int, object] = {}
@@ -135,3 +136,21 @@ class UsbDevice:
                 self.bulk.resume()
         for transfer in list(self.control_in_flight):
             transfer.end(TransferStatus.NO_DEVICE)
+
+
+class Hub(Protocol):
+    """What may stand between the root port and the board."""
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """Port path of the board."""
+        ...
+
+    @property
+    def devices(self) -> tuple[UsbDevice, ...]:
+        """What programs see of it, listed before the board."""
+        ...
+
+    def parent_of(self, device: UsbDevice) -> UsbDevice | None:
+        """The one of them that a device hangs on, if any."""
+        ...

@@ -12,7 +12,7 @@ from itertools import accumulate
 from operator import add
 
 from sim.host.device import UsbDevice
-from sim.host.monitor import DrainMonitor
+from sim.host.drain_monitor import DrainMonitor
 from sim.kernel import HARDWARE, World
 from sim.tasks import Alarm
 

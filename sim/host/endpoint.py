@@ -8,7 +8,8 @@ clock goes there at once. Bytes are made only for reads that want them.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from simpy.events import Event
 
@@ -19,6 +20,8 @@ from sim.kernel import HARDWARE, World
 from sim.tasks import Alarm
 
 HEALTHY = "healthy"
+OUT_OF_STEP = "out of step"
+"""A read fails with the first packet that comes: its number is not the one expected."""
 FAILING = "failing"
 """Every read ends at once, with an I/O error."""
 SILENT = "silent"
@@ -74,7 +77,8 @@ class BulkIn:
 
     Attributes:
         skips_ahead: off, every read goes through the queue; the results are equal.
-        health: of the host controller's endpoint; a fault spoils it until the next clear-halt.
+        health: of the host controller's endpoint; a fault, or a packet with a wrong number, spoils
+            it until the next clear-halt. A drain takes no notice of it.
         cleared_at_packet: how many packets had come at the last clear-halt.
         on_submit: a monitor's: called with each read that is queued.
         on_detach: a monitor's: called when the device is gone.
@@ -94,6 +98,10 @@ class BulkIn:
         self.on_submit: Callable[[BulkTransfer], None] | None = None
         self.on_detach: Callable[[], None] | None = None
         self._alarm: Alarm | None = None
+        self._clearing = False
+        self.sequence = stream.sequence
+        self.sequence.restart_both(self.asked)
+        self.sequence.on_change = self._judge
         stream.on_change = self.plan
 
     def skip_read(self, length: int, limit_ns: int) -> int | None:
@@ -120,10 +128,51 @@ class BulkIn:
         """Packets that have come since the device attached."""
         return self.stream.flow.delivered_packets(self.world.now_ns)
 
-    def mend(self) -> None:
-        """A clear-halt: whatever the host controller's endpoint had, it is over."""
-        self.cleared_at_packet = self.received_packets()
-        self.health = HEALTHY
+    @contextmanager
+    def clearing(self) -> Iterator[None]:
+        """A clear-halt, around its request: whatever the endpoint had is over if that succeeds.
+
+        Both ends number from the same packet where the device did so during the request; what the
+        device sends in between is not told apart.
+        """
+        restarts = self.sequence.device_restarts
+        self._clearing = True
+        try:
+            yield
+            received = self.cleared_at_packet = self.received_packets()
+            has_restarted = self.sequence.device_restarts != restarts
+            self.sequence.restart_host(self.sequence.device_zero if has_restarted else received)
+            self.health = HEALTHY
+        finally:
+            self._clearing = False
+            self._judge()
+
+    def reconfigured(self) -> None:
+        """SET_CONFIGURATION: both ends number from 0 again."""
+        self.sequence.restart_both(self.received_packets())
+
+    def _judge(self) -> None:
+        """Compare the numbers of both ends, unless the endpoint is spoilt anyway."""
+        if self._clearing or self.health in (FAILING, SILENT):
+            return
+        health = HEALTHY if self.sequence.in_step else OUT_OF_STEP
+        if health != self.health:
+            self.health = health
+            self.plan()
+
+    def _refuse(self) -> None:
+        """A packet with a wrong number has come: the endpoint halts, with an error for each read.
+
+        Seen on hardware: reads end with I/O errors until a clear-halt (incident F12).
+        """
+        self.sequence.refuse()
+        self.health = FAILING
+        refused = list(self.queue)
+        self.queue.clear()
+        self.stream.withdraw()
+        self.asked = self.received_packets()
+        for transfer in refused:
+            transfer.end(TransferStatus.FAILED, 0)
 
     def submit(self, length: int) -> BulkTransfer:
         """Queue a read; one that is not whole packets overflows when its last packet comes."""
@@ -170,6 +219,7 @@ class BulkIn:
     def detach(self) -> None:
         """The device is gone: every read ends."""
         self.stream.on_change = None
+        self.sequence.on_change = None
         self._cancel_alarm()
         if self.on_detach is not None:
             self.on_detach()
@@ -180,7 +230,10 @@ class BulkIn:
         """Set the alarm for the read at the head, as things stand now."""
         due_ns = None
         if self.queue:
-            due_ns = self.stream.flow.delivery_time(self.queue[0].last_packet)
+            packet = self.queue[0].last_packet
+            if self.health == OUT_OF_STEP:
+                packet = self.received_packets() + 1
+            due_ns = self.stream.flow.delivery_time(packet)
         alarm = self._alarm
         if alarm is not None:
             if alarm.at_ns == due_ns:
@@ -192,6 +245,9 @@ class BulkIn:
 
     def _due(self) -> None:
         self._alarm = None
+        if self.health == OUT_OF_STEP:
+            self._refuse()
+            return
         delivered = self.stream.flow.delivered_packets(self.world.now_ns)
         while self.queue and self.queue[0].last_packet <= delivered:
             transfer = self.queue.popleft()

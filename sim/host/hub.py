@@ -11,7 +11,6 @@ its requests).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from hw.protocol import (
     BOS_CONTAINER_ID,
@@ -37,10 +36,8 @@ from hw.protocol import (
 )
 from sim.chip.hardware import UsbFunction
 from sim.chip.usb import DONE, BusSignal, ControlTransfer, TransferStatus, UsbSpeed
+from sim.host.controller import HostController
 from sim.host.device import PORT, Descriptors, UsbDevice
-
-if TYPE_CHECKING:
-    from sim.host.controller import HostController
 
 PORTS = 4
 DEVICE_PORT = 2
@@ -192,6 +189,11 @@ class UsbHub:
         self.host = host
         self.kind = KINDS[kind]
         self.halves = (Half(self, UsbSpeed.HIGH), Half(self, UsbSpeed.SUPER))
+
+    @property
+    def devices(self) -> tuple[UsbDevice, ...]:
+        """Its halves as programs see them."""
+        return tuple(half.device for half in self.halves)
 
     def parent_of(self, device: UsbDevice) -> UsbDevice | None:
         """The half that a device hangs on; None for the halves themselves."""

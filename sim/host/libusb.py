@@ -1,8 +1,10 @@
 """How libusb names what went wrong, as pyusb hands it on.
 
+Where libusb says no more than "other error", pyusb leaves errno empty: a clear-halt that another
+program's claim, a stall or a time-out refused looks the same to programs.
+
 Source: pyusb ``usb/backend/libusb1.py`` (codes and errno), libusb ``os/linux_usbfs.c`` (which of
-the kernel's refusals becomes which code). Where libusb says no more than "other error", pyusb
-leaves errno empty; here it is the kernel's own, so that programs and people see the cause.
+the kernel's refusals becomes which code); each seen on libusb 1.0.26.
 """
 
 from __future__ import annotations
@@ -27,9 +29,7 @@ class Failure(Enum):
     TIMEOUT = -7, errno.ETIMEDOUT, "Operation timed out"
     OVERFLOW = -8, errno.EOVERFLOW, "Overflow"
     PIPE = -9, errno.EPIPE, "Pipe error"
-    OTHER_BUSY = -99, errno.EBUSY, "Other error"
-    OTHER_TIMEOUT = -99, errno.ETIMEDOUT, "Other error"
-    OTHER_PIPE = -99, errno.EPIPE, "Other error"
+    OTHER = -99, None, "Other error"
 
     def error(self) -> USBError:
         """The exception to raise, not raised."""
@@ -44,11 +44,6 @@ _OF_TRANSFER = {
     TransferStatus.NO_DEVICE: Failure.NO_DEVICE,
     TransferStatus.CANCELLED: Failure.TIMEOUT,
 }
-_OF_KERNEL_REQUEST = {
-    TransferStatus.STALLED: Failure.OTHER_PIPE,
-    TransferStatus.NO_DEVICE: Failure.NO_DEVICE,
-    TransferStatus.CANCELLED: Failure.OTHER_TIMEOUT,
-}
 
 
 def transfer_error(status: TransferStatus) -> USBError:
@@ -58,4 +53,5 @@ def transfer_error(status: TransferStatus) -> USBError:
 
 def kernel_request_error(status: TransferStatus) -> USBError:
     """The error of a request that the kernel made for the program (clear-halt and its like)."""
-    return _OF_KERNEL_REQUEST[status].error()
+    failure = Failure.NO_DEVICE if status is TransferStatus.NO_DEVICE else Failure.OTHER
+    return failure.error()

@@ -46,7 +46,7 @@ class Listing(usb.backend.IBackend):  # type: ignore[misc]
         Root hubs are not modelled.
         """
         hub, device = self.host.hub, self.host.device
-        hubs = [] if hub is None else [half.device for half in hub.halves]
+        hubs = [] if hub is None else list(hub.devices)
         return hubs if device is None else [*hubs, device]
 
     def get_parent(self, dev: UsbDevice) -> UsbDevice | None:

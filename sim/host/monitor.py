@@ -2,13 +2,11 @@
 
 It only watches: a run with a monitor has the same trace as one without. A world has none unless
 somebody wants the log; without one a transfer costs one comparison more. As with usbmon, a request
-to a device that is gone already does not show: it never reaches the bus. A drain with jitter, which
-no scenario uses, is not followed.
+to a device that is gone already does not show: it never reaches the bus.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from struct import Struct
 from typing import TYPE_CHECKING
@@ -25,11 +23,9 @@ from hw.trace.transfers import (
     TransferLog,
 )
 from sim.chip.usb import ControlTransfer, TransferStatus
-from sim.kernel import HARDWARE, World
-from sim.tasks import Alarm
+from sim.kernel import World
 
 if TYPE_CHECKING:
-    from sim.host.device import UsbDevice
     from sim.host.endpoint import BulkTransfer
 
 _SETUP = Struct("<BBHHH")
@@ -38,6 +34,7 @@ _STATUS = {
     TransferStatus.STALLED: STALLED,
     TransferStatus.NO_DEVICE: GONE,
     TransferStatus.CANCELLED: TAKEN_BACK,
+    TransferStatus.FAILED: BUS_ERROR,
 }
 
 
@@ -83,9 +80,9 @@ class UsbMonitor:
 
     # ------------------------------------------------------------ EP1
 
-    def read(self, device: UsbDevice, transfer: BulkTransfer) -> None:
+    def read(self, bus: int, address: int, transfer: BulkTransfer) -> None:
         """A read of EP1 is submitted; its end is told when it has ended."""
-        number = self.begin_read(device, transfer.length)
+        number = self.begin_read(bus, address, transfer.length)
 
         def ended(_: object) -> None:
             status = OVERFLOWED if transfer.overflowed else _STATUS[transfer.status]
@@ -93,9 +90,9 @@ class UsbMonitor:
 
         transfer.ended.callbacks.append(ended)
 
-    def begin_read(self, device: UsbDevice, length: int) -> int:
+    def begin_read(self, bus: int, address: int, length: int) -> int:
         """A read of EP1 is submitted by somebody who tells its end; returns its number."""
-        target = Target(device.bus, device.address, BULK_IN_ENDPOINT)
+        target = Target(bus, address, BULK_IN_ENDPOINT)
         return self.log.submit(self.world.now_ns, target, length)
 
     def end_read(self, number: int, status: int, received: int = 0, first_packet: int = 0) -> None:
@@ -111,89 +108,6 @@ class UsbMonitor:
         data = self._samples(first_packet, kept) if kept else b""
         self.log.complete(number, self.world.now_ns, status, received, data)
 
-    def failed_read(self, device: UsbDevice, length: int) -> None:
+    def failed_read(self, bus: int, address: int, length: int) -> None:
         """A read that the host controller fails at once."""
-        self.end_read(self.begin_read(device, length), BUS_ERROR)
-
-
-class DrainMonitor:
-    """Follows the transfers of a drain, which accounts for them without making any.
-
-    Args:
-        monitor: what is told.
-        device: what is drained.
-        packets: of each transfer.
-        depth: transfers that are queued.
-        on_change: what else wants to know when the stream changes.
-    """
-
-    def __init__(
-        self,
-        monitor: UsbMonitor,
-        device: UsbDevice,
-        packets: int,
-        depth: int,
-        on_change: Callable[[], None],
-    ) -> None:
-        assert device.bulk is not None
-        self._monitor = monitor
-        self._device = device
-        self._bulk = device.bulk
-        self._packets = packets
-        self._bytes = packets * device.packet_bytes
-        self._on_change = on_change
-        self._alarm: Alarm | None = None
-        self._head = self._bulk.received_packets() + packets
-        """The packet that completes the oldest transfer."""
-        self._queued = deque(monitor.begin_read(device, self._bytes) for _ in range(depth))
-        self._bulk.stream.on_change = self._changed
-        self._bulk.on_detach = self.lost
-        self._plan()
-
-    def stop(self) -> None:
-        """The program takes its transfers back; what the oldest has got stays with it."""
-        self._look()
-        self._end_all(TAKEN_BACK)
-
-    def lost(self) -> None:
-        """The device is gone with all that was in flight."""
-        self._end_all(GONE)
-
-    def _end_all(self, status: int) -> None:
-        self._cancel_alarm()
-        self._bulk.on_detach = None
-        begin = self._head - self._packets
-        packets = self._bulk.received_packets() - begin if status == TAKEN_BACK else 0
-        while self._queued:
-            received = max(0, packets) * self._device.packet_bytes
-            self._monitor.end_read(self._queued.popleft(), status, received, begin)
-            packets = 0
-
-    def _changed(self) -> None:
-        self._on_change()
-        self._plan()
-
-    def _plan(self) -> None:
-        self._cancel_alarm()
-        due_ns = self._bulk.stream.flow.delivery_time(self._head)
-        if due_ns is not None:
-            due_ns = max(due_ns, self._monitor.world.now_ns)
-            self._alarm = self._monitor.world.alarm(due_ns, self._due, HARDWARE)
-
-    def _due(self) -> None:
-        self._alarm = None
-        self._look()
-        self._plan()
-
-    def _look(self) -> None:
-        delivered = self._bulk.received_packets()
-        while self._queued and self._head <= delivered:
-            number = self._queued.popleft()
-            self._monitor.end_read(number, DONE, self._bytes, self._head - self._packets)
-            self._queued.append(self._monitor.begin_read(self._device, self._bytes))
-            self._head += self._packets
-
-    def _cancel_alarm(self) -> None:
-        if self._alarm is not None:
-            self._alarm.cancel()
-            self._alarm = None
+        self.end_read(self.begin_read(bus, address, length), BUS_ERROR)

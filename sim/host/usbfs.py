@@ -11,6 +11,7 @@ check_ctrlrecip, proc_setconfig.
 from __future__ import annotations
 
 from hw.protocol import (
+    DIRECTION_IN,
     INTERFACE_NUMBER,
     RECIPIENT_ENDPOINT,
     RECIPIENT_INTERFACE,
@@ -22,6 +23,8 @@ from sim.host.controller import UsbDevice
 from sim.host.descriptors import configuration
 from sim.host.endpoint import BulkTransfer
 from sim.host.libusb import Failure
+
+INTERFACES_MAX = 32
 
 
 class Handle:
@@ -62,6 +65,7 @@ def claim(handle: Handle, number: int) -> None:
     """
     if number in handle.claimed and handle.device.present:
         return
+    _check_number(number)
     device = present(handle)
     if number != INTERFACE_NUMBER or not device.configuration:
         raise Failure.NOT_FOUND.error()
@@ -72,11 +76,18 @@ def claim(handle: Handle, number: int) -> None:
 
 def release(handle: Handle, number: int) -> None:
     """Give an interface back; ENOENT where it was not owned."""
+    _check_number(number)
     if number not in handle.claimed:
         raise Failure.NOT_FOUND.error()
     handle.claimed.discard(number)
     handle.device.claims.pop(number, None)
     present(handle)
+
+
+def _check_number(number: int) -> None:
+    """Libusb keeps the claims of a handle in 32 bits."""
+    if not 0 <= number < INTERFACES_MAX:
+        raise Failure.INVALID_PARAMETER.error()
 
 
 def release_all(handle: Handle) -> None:
@@ -91,12 +102,10 @@ def use_endpoint(handle: Handle, endpoint: int, missing: Failure, busy: Failure)
 
     Args:
         handle: who wants it.
-        endpoint: its address; 0 is everybody's.
+        endpoint: its address; EP0 is in no configuration.
         missing: raised where the configuration has no such endpoint.
         busy: raised where another handle owns its interface.
     """
-    if not endpoint & 0x7F:
-        return
     device = present(handle)
     if not device.configuration or endpoint not in configuration(device).endpoint_addresses:
         raise missing.error()
@@ -112,11 +121,22 @@ def check_recipient(handle: Handle, request_type: int, index: int) -> None:
         return
     recipient = request_type & RECIPIENT_MASK
     if recipient == RECIPIENT_ENDPOINT:
-        use_endpoint(handle, index & 0xFF, Failure.IO, Failure.IO)
+        _use_addressed(handle, index & 0xFF)
     elif recipient == RECIPIENT_INTERFACE:
         if index & 0xFF != INTERFACE_NUMBER or not present(handle).configuration:
             raise Failure.IO.error()
         _use_interface(handle, Failure.IO)
+
+
+def _use_addressed(handle: Handle, endpoint: int) -> None:
+    """The endpoint of a request; EP0 is everybody's, and a wrong direction is forgiven."""
+    if not endpoint & ~DIRECTION_IN:
+        return
+    known = configuration(handle.device).endpoint_addresses
+    other_way = endpoint ^ DIRECTION_IN
+    if endpoint not in known and other_way in known:
+        endpoint = other_way
+    use_endpoint(handle, endpoint, Failure.IO, Failure.IO)
 
 
 def _use_interface(handle: Handle, busy: Failure) -> None:

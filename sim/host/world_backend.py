@@ -45,6 +45,10 @@ if TYPE_CHECKING:
 
 CONTROL_BYTES_MAX = 4096
 """libusb on Linux sends no longer control transfers."""
+UNCONFIGURED = -1
+"""What libusb also takes for "no configuration"."""
+CONFIGURATION_MAX = 0xFF
+ENDPOINT_BITS = 0x8F
 KERNEL_TIMEOUT_MS = 5_000
 """Of the requests that the kernel makes itself (Linux, USB_CTRL_SET_TIMEOUT)."""
 MILLISECOND_NS = 1_000_000
@@ -129,6 +133,9 @@ class WorldBackend(Listing):
 
         EBUSY while anybody has claimed an interface, this handle included.
         """
+        if not UNCONFIGURED <= config_value <= CONFIGURATION_MAX:
+            raise Failure.INVALID_PARAMETER.error()
+        config_value = max(config_value, 0)
         device = present(dev_handle)
         if device.claims:
             raise Failure.BUSY.error()
@@ -140,9 +147,7 @@ class WorldBackend(Listing):
 
     def set_interface_altsetting(self, dev_handle: Handle, intf: int, altsetting: int) -> None:
         """SET_INTERFACE, on an interface of one's own."""
-        device = present(dev_handle)
-        if device.claims.get(intf, dev_handle) is not dev_handle:
-            raise Failure.OTHER_BUSY.error()
+        present(dev_handle)
         if intf not in dev_handle.claimed or altsetting:
             raise Failure.NOT_FOUND.error()
         request_type = STANDARD_DEVICE_OUT | RECIPIENT_INTERFACE
@@ -151,17 +156,19 @@ class WorldBackend(Listing):
 
     def clear_halt(self, dev_handle: Handle, ep: int) -> None:
         """CLEAR_FEATURE(ENDPOINT_HALT), which also mends the host controller's endpoint."""
-        present(dev_handle)
-        use_endpoint(dev_handle, ep, Failure.NOT_FOUND, Failure.OTHER_BUSY)
-        bulk = dev_handle.device.bulk
+        device = present(dev_handle)
+        if ep & ~ENDPOINT_BITS or not device.configuration:
+            raise Failure.OTHER.error()
+        use_endpoint(dev_handle, ep, Failure.NOT_FOUND, Failure.OTHER)
+        bulk = device.bulk
         if bulk is None:
             raise Failure.NOT_FOUND.error()
         had_data = bulk.received_packets() > bulk.cleared_at_packet
         setup = Setup(
             STANDARD_ENDPOINT_OUT, StandardRequest.CLEAR_FEATURE, FEATURE_ENDPOINT_HALT, ep, 0
         )
-        self._kernel_request(dev_handle, setup)
-        bulk.mend()
+        with bulk.clearing():
+            self._kernel_request(dev_handle, setup)
         trouble = self.fx3loop_world.endpoint_trouble
         if trouble is not None:
             trouble.after_clear_halt(bulk, had_data)
@@ -249,17 +256,20 @@ class WorldBackend(Listing):
         world = self.fx3loop_world
         if world.endpoint_trouble is not None:
             world.endpoint_trouble.before_read(bulk)
-        monitor = dev_handle.device.monitor
+        device = dev_handle.device
+        monitor = device.monitor
         if bulk.health == FAILING:
             if monitor is not None:
-                monitor.failed_read(dev_handle.device, length)
+                monitor.failed_read(device.bus, device.address, length)
             world.sleep(world.options.control_status_ns)
             raise Failure.IO.error()
         if bulk.health == SILENT:
-            number = monitor.begin_read(dev_handle.device, length) if monitor is not None else 0
+            number = 0
+            if monitor is not None:
+                number = monitor.begin_read(device.bus, device.address, length)
             world.wait(self.host.changed, None if limit_ns == FOREVER_NS else limit_ns)
             if monitor is not None:
-                monitor.end_read(number, TAKEN_BACK if dev_handle.device.present else GONE)
+                monitor.end_read(number, TAKEN_BACK if device.present else GONE)
             present(dev_handle)
             raise Failure.TIMEOUT.error()
         transfer = bulk.submit(length)
@@ -271,6 +281,8 @@ class WorldBackend(Listing):
             dev_handle.reads.pop(transfer, None)
         if transfer.status is TransferStatus.NO_DEVICE:
             raise Failure.NO_DEVICE.error()
+        if transfer.status is TransferStatus.FAILED:
+            raise Failure.IO.error()
         if transfer.overflowed:
             raise Failure.OVERFLOW.error()
         if not transfer.received:

@@ -98,6 +98,8 @@ CARD_STATUS: Final = MappingProxyType(
 )
 """``sim.getStatus()``: 0 absent, 1 ready, 2 to 20 locked, busy or invalid."""
 STEPS_BETWEEN_LOOKS: Final = 1_024
+USER_FOLDER: Final = "/usr"
+"""Where the user's files are, and one of the folders that imports come from."""
 
 
 class OpenFile(io.BytesIO):
@@ -216,6 +218,11 @@ class Interpreter:
         return OpenFile(self._files, path, mode)
 
     def _import(self, name: str, *_: object) -> SimpleNamespace:
+        path = f"{USER_FOLDER}/{name}.py"
+        if name not in self._modules and self._files.exists(path):
+            names = {**self.names, "__name__": name}
+            exec(compile(bytes(self._files.content(path)), path, "exec"), names)
+            self._modules[name] = SimpleNamespace(**names)
         if name not in self._modules:
             raise ImportError(f"no module named '{name}'")
         return self._modules[name]
@@ -232,7 +239,7 @@ class Interpreter:
             print_exception=lambda error: self._emit(traceback_text(error)),
             platform="QuecPython",
             implementation=("micropython", (1, 13, 0)),
-            path=["", "/usr", "/usr/lib"],
+            path=["", USER_FOLDER, f"{USER_FOLDER}/lib"],
         )
         operating_system = SimpleNamespace(
             ilistdir=self._ilistdir,

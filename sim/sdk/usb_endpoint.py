@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hw.protocol import SdkStatus
+from hw.protocol import BULK_IN_ENDPOINT, SdkStatus
 from sim.chip.hardware import PACKET_BYTES
 from sim.chip.usb import TransferStatus, UsbSpeed
 from sim.rtos import SUCCESS, Thread
@@ -42,32 +42,35 @@ class EndpointCalls(Ep0Calls):
             largest = PACKET_BYTES[self.chip.usb_speed]
             self.endpoint = replace(config, packet_bytes=min(config.packet_bytes, largest))
             self.halted_endpoints -= {endpoint}
+            if self.chip.options.set_ep_config_restarts and endpoint == BULK_IN_ENDPOINT:
+                self.chip.stream.restart_sequence()
+                self.chip.stream.sequence.flush()
             self.usb_lock.put()
         return status
 
     def usb_flush_ep(self, endpoint: int) -> int:
         """CyU3PUsbFlushEp: drop what the endpoint's FIFO holds; about 10 us.
 
-        Whole buffers stay with their DMA channel, and the model keeps nothing else. NOT_STARTED
-        before the driver is.
+        Whole buffers stay with their DMA channel; of the FIFO the model keeps only whether it holds
+        a packet with an old number. NOT_STARTED before the driver is.
         """
-        del endpoint
         status = self._lock_driver()
         if status != SUCCESS:
             return status
         self.busy_wait(10)
+        if endpoint == BULK_IN_ENDPOINT:
+            self.chip.stream.sequence.flush()
         self.usb_lock.put()
         return SUCCESS
 
     def usb_stall(self, endpoint: int, stall: bool, toggle: bool) -> int:
         """CyU3PUsbStall: EP0 with ``stall``; another endpoint also clears (stall False).
 
-        A stall of EP0 ends with the next SETUP, and is dropped when one already waits. What a
-        cleared EP1 loses is the host controller's affair (its sequence numbers). BAD_ARGUMENT for
-        clearing EP0 and past endpoint 15, NOT_STARTED before the driver is, SUCCESS with nothing
-        done while there is no link.
+        A stall of EP0 ends with the next SETUP, and is dropped when one already waits. Clearing
+        with ``toggle`` makes EP1 number its packets from 0 again, whether it was halted or not.
+        BAD_ARGUMENT for clearing EP0 and past endpoint 15, NOT_STARTED before the driver is,
+        SUCCESS with nothing done while there is no link.
         """
-        del toggle  # belongs to the clearing of other endpoints, see above
         number = endpoint & 0x7F
         if number > ENDPOINT_MAX or (number == 0 and not stall):
             return SdkStatus.BAD_ARGUMENT
@@ -82,5 +85,7 @@ class EndpointCalls(Ep0Calls):
                 self.halted_endpoints |= {endpoint}
             else:
                 self.halted_endpoints -= {endpoint}
+                if toggle and endpoint == BULK_IN_ENDPOINT:
+                    self.chip.stream.restart_sequence()
         self.usb_lock.put()
         return SUCCESS

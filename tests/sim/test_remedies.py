@@ -371,6 +371,7 @@ PROTOCOL_SITES = {
     ("streaming.stop_for_clock_change", "dma_multi_channel_reset"),
     ("streaming.stop_for_clock_change", "usb_flush_ep"),
     # CLEAR_FEATURE(ENDPOINT_HALT)
+    ("streaming.clear_halt", "dma_multi_channel_reset"),
     ("streaming.clear_halt", "usb_stall"),
     ("streaming.clear_halt", "usb_flush_ep"),
     # RESETFX3

@@ -1,0 +1,1 @@
+"""The driver on the real libusb: its fake usbfs is answered by a world."""
