@@ -165,6 +165,7 @@ class ImageError(DeviceError):
 
 
 _ADVICE_BY_RULE = {
+    "exit": "do that in this order, and give your word again; no risk mode stands in for it",
     "host-state": (
         "ask hw.host.current_state() what the host needs, and give "
         "authority=Authority(RiskMode.STANDARD, host_state=current_state().state), or use a "

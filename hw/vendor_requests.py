@@ -239,7 +239,10 @@ class VendorRequests:
 
         Raises:
             DeviceTimeoutError: always, when the duration exceeds the time-out.
+            ValueError: the duration is not in 0..65535, which is all that wValue holds.
         """
+        if not 0 <= duration_ms <= 0xFFFF:
+            raise ValueError(f"a hang of {duration_ms} ms is not in 0..65535; try 60000")
         self._send(Request.HANGFX3, b"", timeout_ms, value=duration_ms)
 
     def hang_main(self, *, timeout_ms: int = CONTROL_TIMEOUT_MS) -> None:

@@ -35,6 +35,7 @@ RANGES = {
     "stack_free_bytes": (0, 2_048),
     "pib_errors_per_overflow": (1, 16),
     "string_1_tail": (0, 0xFFFF),
+    "enumeration_tries": (1, 16),
 }
 """Lowest and highest value where 0 to :data:`LARGEST` is not right; the OS tick is off by 4 % at
 most (cyu3os.h)."""

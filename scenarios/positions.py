@@ -232,7 +232,7 @@ def page(found: dict[Case, tuple[Row, ...]]) -> str:
         "thread to answer an",
         "enumeration: where that thread is stuck for good, the device is off the bus afterwards "
         "until its own level 5 or a",
-        "power cycle.",
+        "power cycle, and a stream that flowed on without it has ended.",
         "",
     ]
     lines += [f"- `{text}`" for text in host_hurts(found)] or ["Nowhere in this table."]

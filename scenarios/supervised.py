@@ -17,12 +17,15 @@ from scenarios.listener import Listener
 from sim.faults import Fault
 from sim.host.backend import get_backend
 from sim.host.runtime import WorldRuntime
+from sim.kernel import HARDWARE
 from sim.options import Options
 from sim.world import BenchWorld
 
 PROCESS = "supervisor"
 STEP_NS = 100_000_000
 LAST_LOOK_MS = 5_000
+UNPLUGGED_MS = 5_000
+"""So long the cable is out."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class Plan:
         options: the bench's knobs.
         image: firmware that the supervisor uploads; None for the device's own.
         has_program: a program streams.
+        unplug_at_ms: when the cable is pulled, for :data:`UNPLUGGED_MS`; None for never.
     """
 
     policy: Policy
@@ -48,6 +52,7 @@ class Plan:
     options: Options | None = None
     image: Image | None = None
     has_program: bool = True
+    unplug_at_ms: int | None = None
 
 
 class SupervisedWorld:
@@ -104,6 +109,13 @@ class SupervisedWorld:
             else None
         )
         self.supervisor.start()
+        if plan.unplug_at_ms is not None:
+            self._at(plan.unplug_at_ms, world.host.unplug)
+            self._at(plan.unplug_at_ms + UNPLUGGED_MS, world.host.plug)
+
+    def _at(self, at_ms: int, call: Callable[[], None]) -> None:
+        due_ns = max(self.world.now_ns, at_ms * 1_000_000)
+        self.world.alarm(due_ns, call, HARDWARE)
 
     def __enter__(self) -> SupervisedWorld:
         return self

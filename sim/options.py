@@ -156,6 +156,11 @@ class Options:
     enumeration_timeout_ms: Annotated[
         int, "Linux hub driver: 5 s for each control request of an enumeration"
     ] = 5_000
+    enumeration_tries: Annotated[
+        int,
+        "Linux drivers/usb/core/hub.c: PORT_INIT_TRIES, each after a reset of the port; the power "
+        "cycle in their middle is left out, since few root hubs switch it",
+    ] = 4
     hub: Annotated[
         str,
         "judgement: the board is on the host's own port; uhubctl's issues 319, 173, 211 and 496: "

@@ -45,7 +45,10 @@ _PSTORE: Final = ("sys/fs/pstore", "var/lib/systemd/pstore")
 _KDUMP: Final = ("var/crash",)
 _BOOTS, _KERNEL, _COREDUMPS = "journal: boots", "journal: kernel", "journal: coredumps"
 _MAX_TEXT: Final = 1 << 20
-_ADVICE: Final = "ask as a member of the group systemd-journal, or as root"
+_ADVICE: Final = (
+    "ask as a member of the group systemd-journal, or as root; in a container, name a folder of "
+    "the host's exports in FX3LOOP_EVIDENCE_DIR"
+)
 
 
 class LinuxHost:

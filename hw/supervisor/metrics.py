@@ -30,7 +30,7 @@ def parse_address(text: str) -> tuple[str, int]:
     """
     host, _, port = text.rpartition(":")
     if not port.isdecimal() or not 0 <= int(port) <= 65_535:
-        raise MetricsError(f"metrics address {text!r} has no port; try {EXAMPLE}")
+        raise MetricsError(f"metrics address {text!r} has no port of 0 to 65535; try {EXAMPLE}")
     return host.strip("[]") or LOOPBACK, int(port)
 
 

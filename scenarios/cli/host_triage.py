@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 DAYS = 2
 MAX_DAYS = 3660
+EVER = datetime(1970, 1, 1, tzinfo=UTC)
+"""Since when a folder is asked, where nobody says."""
 
 
 @click.command("triage")
@@ -77,7 +80,7 @@ def of_folder(path: Path, days: int | None) -> Report:
     """
     import time
     import uuid
-    from datetime import UTC, datetime, timedelta
+    from datetime import timedelta
 
     from hw.host.folder import Folder
     from hw.host.triage import found, report
@@ -88,7 +91,7 @@ def of_folder(path: Path, days: int | None) -> Report:
     begun_ns = time.monotonic_ns()
     made_utc = datetime.now(UTC)
     folder = Folder(path)
-    since_utc = datetime(1970, 1, 1, tzinfo=UTC)
+    since_utc = EVER
     looks = folder.look(since_utc, made_utc)
     if days is not None:
         last_utc = max((finding.time_utc for finding in found(looks)), default=made_utc)
@@ -110,7 +113,8 @@ def _print(report: Report) -> None:
     from hw.host.triage import not_looked
     from scenarios.cli import output
 
-    click.echo(f"Evidence of {report.origin}, since {utc_text(report.since_utc)}")
+    since = "all of it" if report.since_utc == EVER else f"since {utc_text(report.since_utc)}"
+    click.echo(f"Evidence of {report.origin}, {since}")
     for kind, much in report.obtained.items():
         click.echo(f"  {kind.value:12}  {much.value}")
     for look in not_looked(report):

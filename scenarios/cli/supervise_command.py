@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from scenarios.cli.codes import CHECK_FAILED, OK
+from scenarios.cli.codes import CHECK_FAILED, INTERRUPTED, OK
 from scenarios.cli.target import USB, is_given
 
 SIM = "sim"
@@ -18,6 +18,7 @@ SIM_ONLY = {
     "seed": "--seed",
     "speed": "--speed",
     "no_program": "--no-program",
+    "unplug": "--unplug",
     "host_state": "--host-state",
 }
 USB_ONLY = {"serial": "--serial"}
@@ -85,6 +86,12 @@ USB_ONLY = {"serial": "--serial"}
     help="sim: seconds in one second; 0 is as fast as it goes.",
 )
 @click.option("--no-program", is_flag=True, help="sim: nobody streams.")
+@click.option(
+    "--unplug",
+    type=click.FloatRange(min=0),
+    metavar="S",
+    help="sim: the cable is pulled then, for 5 s.",
+)
 @click.pass_context
 def command(
     context: click.Context,
@@ -108,6 +115,7 @@ def command(
     seed: int,
     speed: float,
     no_program: bool,
+    unplug: float | None,
 ) -> None:
     """Watch a device over USB beside the program that uses it, and recover it.
 
@@ -119,9 +127,9 @@ def command(
 
         fx3loop supervise --target sim --fault dma_error:at_ms=5000
 
-    The log is on standard error, one line an event. Ends at SIGTERM or Ctrl-C. Ends with 1 when
-    the program of a world that it might recover is not served in the end, 4 when there is no
-    device and it looks once.
+    The log is on standard error, one line an event. Ends at SIGTERM or Ctrl-C, after what it is
+    doing. Ends with 1 when the program of a world that it might recover is not served in the end, 4
+    when there is no device and it looks once.
     """
     from scenarios.cli import inputs, output, supervising
     from scenarios.cli.supervise_orders import Orders, Rights
@@ -154,6 +162,7 @@ def command(
                 options=options,
                 seed=seed,
                 has_program=not no_program,
+                unplug_s=unplug,
             ),
             speed,
         )
@@ -163,4 +172,6 @@ def command(
         output.print_json(result.as_dict())
     else:
         supervising.print_result(result)
+    if result.is_interrupted:
+        context.exit(INTERRUPTED)
     context.exit(OK if result.is_well is not False or result.observing else CHECK_FAILED)

@@ -103,10 +103,13 @@ class Result:
         observing: why it only observed in the end; empty when it might act.
         status: what was evaluated last.
         is_absent: the device was not there in the end.
-        is_well: the program of a world was served in the end; None for a device.
+        is_well: the program of a world was served in the end, or without one the device answered;
+            None for a device.
         duration_s: how long it watched.
         counts: of the tally.
         memory: what is remembered for the next supervisor.
+        is_interrupted: Ctrl-C ended it.
+        has_program: a program of a world was to be served.
     """
 
     target: str
@@ -118,6 +121,8 @@ class Result:
     duration_s: float
     counts: dict[str, Any]
     memory: dict[str, Any]
+    is_interrupted: bool = False
+    has_program: bool = True
 
     def as_dict(self) -> dict[str, Any]:
         """The result for JSON."""
@@ -132,6 +137,7 @@ class Result:
             "duration_s": self.duration_s,
             "counts": self.counts,
             "memory": self.memory,
+            "is_interrupted": self.is_interrupted,
         }
 
 

@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -58,6 +59,7 @@ def plan(
     options: tuple[str, ...],
     seed: int,
     has_program: bool,
+    unplug_s: float | None,
 ) -> Plan:
     """Return what runs in a world, from what was typed.
 
@@ -73,6 +75,7 @@ def plan(
         options=option_text.parse(options),
         image=image,
         has_program=has_program,
+        unplug_at_ms=None if unplug_s is None else round(unplug_s * 1000),
     )
 
 
@@ -105,7 +108,12 @@ def in_world(orders: Orders, chosen: Plan, speed: float) -> Result:
             # Whoever ends it early asks for no verdict.
             is_well = None if is_ended() else place.is_well
             place.end()
-        return _result("world", orders, place.supervisor, memory, passed_ns / 1e9, is_well)
+        result = _result("world", orders, place.supervisor, memory, passed_ns / 1e9, is_well)
+        return replace(
+            result,
+            is_interrupted=is_ended() == signal.SIGINT,
+            has_program=chosen.has_program,
+        )
 
 
 def _world_mandate(orders: Orders) -> Mandate:
@@ -160,13 +168,14 @@ def on_device(orders: Orders, serial: str | None) -> Result:
         now_s=lambda: int(time.time()),
     )
     began_ns = runtime.now_ns()
-    with _serving(orders.metrics, supervisor), _ended_by_signal(supervisor.stop):
+    with _serving(orders.metrics, supervisor), _ended_by_signal(supervisor.stop) as is_ended:
         supervisor.run(orders.limit_ms)
     device.close()
     lock.release()
     duration_s = round((runtime.now_ns() - began_ns) / 1e9, 3)
     log("stopped", after_s=duration_s)
-    return _result(device.target.name, orders, supervisor, memory, duration_s, None)
+    result = _result(device.target.name, orders, supervisor, memory, duration_s, None)
+    return replace(result, is_interrupted=is_ended() == signal.SIGINT)
 
 
 def _standing(
@@ -201,20 +210,26 @@ def _serving(address: str | None, supervisor: Supervisor) -> Iterator[None]:
 
 
 @contextmanager
-def _ended_by_signal(call: Callable[[], None] = lambda: None) -> Iterator[Callable[[], bool]]:
-    """End cleanly at SIGTERM, as a service manager sends it; yields whether it came."""
+def _ended_by_signal(call: Callable[[], None] = lambda: None) -> Iterator[Callable[[], int]]:
+    """End after what is being done at SIGTERM and at Ctrl-C; yields which came first, else 0.
+
+    An upload that is cut short leaves a device without firmware. A second Ctrl-C does not wait.
+    """
     came: list[int] = []
 
     def handler(number: int, frame: object) -> None:
         del frame
+        if number == signal.SIGINT:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         came.append(number)
         call()
 
-    before = signal.signal(signal.SIGTERM, handler)
+    before = {number: signal.signal(number, handler) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        yield lambda: bool(came)
+        yield lambda: came[0] if came else 0
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, old in before.items():
+            signal.signal(number, old)
 
 
 def _utc() -> str:
@@ -263,5 +278,7 @@ def print_result(result: Result) -> None:
         click.echo("the device is not there")
     elif result.is_well is None:
         click.echo(f"status: {result.status}")
-    else:
+    elif result.has_program:
         click.echo(f"the program is {'served' if result.is_well else 'not served'}")
+    else:
+        click.echo(f"the device {'answers' if result.is_well else 'does not answer'}")

@@ -189,7 +189,7 @@ class HostController:
     def _read_in(self, enumeration: Enumeration, configure_ns: int) -> None:
         """Read and configure; the device exists for programs once that is acknowledged."""
         try:
-            descriptors = enumeration.read()
+            descriptors = self._descriptors(enumeration)
             self.world.sleep(max(0, configure_ns - self.world.now_ns))
             enumeration.configure()
             if not enumeration.abandoned:
@@ -201,6 +201,23 @@ class HostController:
             if self._enumeration is enumeration:
                 self._enumeration = None
         enumeration.ended.succeed()
+
+    def _descriptors(self, enumeration: Enumeration) -> Descriptors:
+        """Read, and reset the port and read again where that fails, as Linux does.
+
+        Raises:
+            EnumerationFailed: the last try failed too, or the device left.
+        """
+        for _ in range(self.options.enumeration_tries - 1):
+            try:
+                return enumeration.read()
+            except EnumerationFailed as failure:
+                if enumeration.abandoned:
+                    raise
+                self._note(str(failure))
+            enumeration.function.signal(BusSignal.RESET)
+            self.world.sleep(self.options.port_reset_ms * MILLISECOND_NS)
+        return enumeration.read()
 
     def _publish(self, function: UsbFunction, descriptors: Descriptors) -> None:
         self._address += 1

@@ -34,6 +34,9 @@ BOS_BYTES = 5
 STRING_BYTES = 255
 BCD_USB_WITH_BOS = 0x0201
 """Hosts ask for a BOS from this bcdUSB on (USB 2.0 ECN: link power management)."""
+DESCRIPTOR_TRIES = 3
+"""drivers/usb/core/message.c, usb_get_descriptor: again after an error, an empty reply or one of
+another type, not after a time-out."""
 SYSTEM_EXIT_LATENCY = bytes(6)
 """Data of SET_SEL; the firmware does not look at it."""
 SET_CONFIGURATION = Setup(
@@ -127,15 +130,22 @@ class Enumeration:
         header = self._descriptor(kind, 0, header_bytes)
         if header is None or len(header) < header_bytes:
             return None
-        return self._descriptor(kind, 0, int.from_bytes(header[2:4], "little"))
+        length = int.from_bytes(header[2:4], "little")
+        whole = self._descriptor(kind, 0, length)
+        return None if whole is None or len(whole) < length else whole
 
     def _descriptor(
         self, kind: DescriptorType, index: int, length: int, language: int = 0
     ) -> bytes | None:
         value = kind << 8 | index
         setup = Setup(STANDARD_DEVICE_IN, StandardRequest.GET_DESCRIPTOR, value, language, length)
-        transfer = self._carry(ControlTransfer(self.world, setup))
-        return transfer.reply if transfer.status is DONE else None
+        for _ in range(DESCRIPTOR_TRIES):
+            transfer = self._carry(ControlTransfer(self.world, setup))
+            if transfer.status is DONE and transfer.reply[1:2] == bytes((kind,)):
+                return transfer.reply
+            if transfer.status is TransferStatus.CANCELLED:
+                break
+        return None
 
     def _ask(self, kind: int, request: StandardRequest, data: bytes = b"") -> None:
         self._carry(ControlTransfer(self.world, Setup(kind, request, 0, 0, len(data)), data))

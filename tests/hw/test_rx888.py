@@ -142,6 +142,8 @@ def test_out_requests_on_the_wire(rx, device, call, request_code, value, index, 
         (lambda rx: rx.start_adc(1 << 32), "STARTADC 4294967296: not 32 bits"),
         (lambda rx: rx.start_adc(-1), "STARTADC -1"),
         (lambda rx: rx.set_gpio(-1), "GPIOFX3 -1"),
+        (lambda rx: rx.hang_handler(1 << 16), "a hang of 65536 ms"),
+        (lambda rx: rx.hang_handler(-1), "a hang of -1 ms"),
     ],
 )
 def test_what_the_firmware_would_cut_is_refused_before_it_is_sent(rx, device, call, words):

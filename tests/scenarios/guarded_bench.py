@@ -83,8 +83,9 @@ class GuardedBench:
         notifier=None,
         seed=1,
         journal=None,
+        device_policy="none",
     ):
-        self.world = BenchWorld(firmware, "none", seed=seed, faults=faults)
+        self.world = BenchWorld(firmware, device_policy, seed=seed, faults=faults)
         self.runtime = WorldRuntime(self.world)
         if is_booted:
             self.world.boot()

@@ -78,6 +78,14 @@ def test_days_of_a_folder_count_back_from_its_last_record(windows_evidence):
     assert len(json.loads(done.stdout)["incidents"]) == 2
 
 
+def test_of_a_folder_all_is_asked_for(windows_evidence, tmp_path):
+    """And said so, not as a date that nobody named."""
+    done = fx3loop("host", "triage", "--evidence", windows_evidence)
+    assert done.stdout.startswith(f"Evidence of {windows_evidence}, all of it\n")
+    done = fx3loop("host", "triage", "--evidence", windows_evidence, "--days", 1)
+    assert done.stdout.startswith(f"Evidence of {windows_evidence}, since 20")
+
+
 def test_a_report_among_the_evidence_is_no_evidence(windows_evidence):
     """It was written there by the command before."""
     out = windows_evidence / "report.json"
@@ -97,6 +105,7 @@ def test_a_report_among_the_evidence_is_no_evidence(windows_evidence):
         (("triage",), 4, ""),
         (("status",), 4, ""),
         (("confirm", "reset"), 3, "the host is unknown"),
+        (("confirm", "reset"), 3, "no risk mode stands in for it"),
         (("confirm", "rset"), 2, "did you mean reset"),
         (("confirm", "probe"), 2, "only reads"),
         (("confirm", "flash"), 2, "no word allows it"),
@@ -128,6 +137,7 @@ def test_a_host_is_driven_from_normal_to_frozen_to_observing(stable_host):
     refused = fx3loop("host", "confirm", "reset")
     assert refused.exit_code == 3
     assert all(step in refused.stderr for step in ("host triage", "host smoke", "24 h"))
+    assert "no risk mode stands in for it" in refused.stderr
     triage = fx3loop("host", "triage", "--json")
     assert (triage.exit_code, json.loads(triage.stdout)["obtained"]["bugchecks"]) == (0, "yes")
     observing = fx3loop("host", "status")

@@ -76,6 +76,26 @@ def test_it_recovers_a_wedged_world():
     ]
 
 
+def test_without_a_program_none_is_called_served():
+    """The device answers, and that is all there is to say."""
+    done = sim("--no-program", "--duration", 5)
+    assert done.exit_code == 0
+    assert done.stdout.splitlines()[-1] == "the device answers"
+
+
+def test_unplugged_and_plugged_in_again_it_is_served():
+    """The cable is out for 5 s; what comes back is empty, and gets its firmware."""
+    done = sim("--unplug", 10, "--duration", 40)
+    assert done.exit_code == 0
+    times_s = {
+        line.split()[1]: float(line.split()[0].removeprefix("time="))
+        for line in done.stderr.splitlines()
+    }
+    assert 10 <= times_s["event=absent"] < 10.5
+    assert 15 <= times_s["event=found"] < 17
+    assert "uploads: 1 done, 0 failed\nthe program is served\n" in done.stdout
+
+
 def test_asked_to_observe_it_says_what_it_would_have_done_and_ends_with_0():
     done = sim("--fault", WEDGE, "--duration", 20, "--observe", "--json")
     assert done.exit_code == 0
@@ -146,7 +166,7 @@ def test_wedged_in_many_ways_it_serves_in_the_end(fault):
         (["--target", "sim", "--policy", "refrence"], 2, "reference"),
         (["--target", "sim", "--firmware", "fw-9"], 2, "fw-9"),
         (["--target", "sim", "--fault", "dma"], 2, "dma_error"),
-        (["--target", "sim", "--metrics", "here"], 2, "no port; try 127.0.0.1:9471"),
+        (["--target", "sim", "--metrics", "here"], 2, "no port of 0 to 65535; try 127.0.0.1:9471"),
         (["--certificate", "/nowhere.json"], 2, "cannot read /nowhere.json"),
         (["--image", "/nowhere.img"], 2, "cannot read /nowhere.img"),
     ],
@@ -320,8 +340,30 @@ def test_sigterm_ends_a_paced_world_too():
     assert out.startswith("watched world for ")
 
 
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_a_signal_in_the_middle_of_an_upload_waits_for_its_end(number, code):
+    """No device is left without its firmware; Ctrl-C too, once, and what was counted is told."""
+    slow = "delay:call=usb_send_ep0_data,thread=usb,at_ms=1000,for_ms=3000"
+    words = ["--target", "sim", "--speed", "10", "--firmware", "fw-2.3", "--fault", slow, "--json"]
+    with subprocess.Popen(
+        [*PROGRAM, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    ) as process:
+        assert process.stderr is not None
+        while "remedy-begins level=4" not in process.stderr.readline():
+            assert process.poll() is None
+        process.send_signal(number)
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == code
+    assert json.loads(out)["counts"]["remedies"] == [{"level": 4, "outcome": "DONE", "count": 1}]
+    assert "Traceback" not in err
+
+
 def test_the_unit_file_names_what_exists():
-    """Every option in ExecStart is one of the command's; the watchdog outlasts a wait of 10 s."""
+    """Every option in ExecStart is one of the command's; the watchdog outlasts a port reset."""
     text = UNIT.read_text()
     command = text.split("ExecStart=")[1].split("\n#")[0]
     options = {word for word in command.split() if word.startswith("--")}
@@ -329,5 +371,5 @@ def test_the_unit_file_names_what_exists():
     assert options
     assert all(f"  {option} " in usage for option in options)
     assert "Type=notify" in text
-    assert "WatchdogSec=60" in text
+    assert "WatchdogSec=120" in text
     assert "FX3LOOP_STATE_DIR=/var/lib/fx3loop" in text

@@ -29,8 +29,9 @@ OPERATION_OF = {
     ("port-reset", 0): Operation.PORT_RESET,
 }
 """All that a supervisor may ever send; anything else is a KeyError here."""
-RECOVERY_S = 45
-"""A wait for a device that does not come back, twice; an upload; a program's own patience."""
+RECOVERY_S = 120
+"""A hang as long as HANGFX3 can be asked for, whose port reset fails; a wait for a device that does
+not come back, twice; an upload; a program's own patience."""
 
 
 class SupervisionMachine(RuleBasedStateMachine):
@@ -75,7 +76,7 @@ class SupervisionMachine(RuleBasedStateMachine):
     def stream_wedges(self):
         self.bench.wedge_stream()
 
-    @rule(duration_ms=st.sampled_from((500, 2_500, 8_000)))
+    @rule(duration_ms=st.sampled_from((500, 2_500, 8_000, 60_000)))
     def request_hangs(self, duration_ms):
         self.bench.hang_ep0(duration_ms)
 

@@ -16,6 +16,7 @@ from hw.protocol import (
     UsbEvent,
 )
 from sim.chip.usb import BusSignal, Setup, TransferStatus, UsbSpeed
+from sim.faults import Fault
 from sim.firmware import Firmware
 from sim.host.drain import Drain
 from sim.options import Options
@@ -126,15 +127,15 @@ def test_the_descriptors_are_read_in_the_last_3_ms(monkeypatch):
 
 @pytest.mark.parametrize("call", ["usb_send_ep0_data", "usb_ack_setup"])
 def test_a_hung_firmware_does_not_enumerate(call):
-    """Linux: each request has 5 s; without its descriptor there is no device."""
+    """Linux: each request has 5 s and each connection four tries; then there is no device."""
     with BenchWorld("fw-2.3", "none") as world:
         world.chip.on_boot.append(
             lambda program, sdk: setattr(sdk, call, lambda *_: sdk.rtos.block(1_000_000, None))
         )
         with pytest.raises(Exception, match="did not enumerate"):
-            world.boot(20_000)
+            world.boot(45_000)
         assert world.host.device is None
-        assert log_of(world)[-1] == "device descriptor read error"
+        assert log_of(world) == ["device descriptor read error"] * 4
 
 
 def test_a_start_that_hangs_fails_at_set_configuration():
@@ -315,13 +316,32 @@ def test_a_reset_before_set_configuration_has_nothing_to_tear_down():
 
 
 def test_a_hung_usb_thread_does_not_come_back_from_a_port_reset():
-    """Linux: the descriptor read times out after 5 s."""
+    """Linux: the descriptor read times out after 5 s, and so do three more tries."""
     with booted("fw-2.3", "none", options=STAYS) as world:
         assert request(world, Request.HANGFX3, 60_000).status is CANCELLED
         begun_ns = world.now_ns
         assert not world.host.port_reset(world.host.device)
-        assert world.now_ns - begun_ns > 5 * SECOND_NS
-        assert log_of(world)[-1] == "device descriptor read error"
+        assert world.now_ns - begun_ns > 20 * SECOND_NS
+        assert log_of(world)[-4:] == ["device descriptor read error"] * 4
+
+
+@pytest.mark.parametrize(("failures", "tries"), [(2, 0), (3, 1), (9, 3), (11, 3)])
+def test_the_host_asks_again_for_a_descriptor_that_fails(failures, tries):
+    """Linux: three requests a try (usb_get_descriptor), four tries (PORT_INIT_TRIES)."""
+    fault = Fault("error", call="usb_send_ep0_data", thread="usb", times=failures)
+    with BenchWorld("fw-2.3", "none", faults=[fault]) as world:
+        world.boot()
+        assert log_of(world)[:tries] == ["device descriptor read error"] * tries
+        assert log_of(world)[tries].startswith("new device 04b4:00f1")
+
+
+def test_after_four_tries_the_host_gives_up():
+    """Only a new connection makes Linux look again."""
+    fault = Fault("error", call="usb_send_ep0_data", thread="usb", times=12)
+    with BenchWorld("fw-2.3", "none", faults=[fault]) as world:
+        with pytest.raises(Exception, match="did not enumerate"):
+            world.boot(20_000)
+        assert log_of(world) == ["device descriptor read error"] * 4
 
 
 def test_a_bus_reset_ends_a_wait_for_data():
@@ -644,12 +664,28 @@ def test_a_stall_is_not_a_dead_link():
         assert world.host.device is device
 
 
-def test_a_device_whose_descriptor_is_too_short_is_not_used():
-    """Linux: 18 bytes or nothing; here stale data (incident F26) answers instead."""
+def test_a_descriptor_of_another_type_is_asked_for_again():
+    """Linux does; strings are one late, and their type is the same (incident F26)."""
     with BenchWorld("fw-2.3", "none") as world:
         world.chip.on_boot.append(
             lambda program, sdk: setattr(sdk.chip.ep0, "desynchronised", True)
         )
+        world.boot()
+        assert log_of(world)[0].startswith("new device 04b4:00f1")
+        assert world.host.device.manufacturer == "RX888mk2"
+
+
+def test_a_configuration_that_is_cut_short_is_none():
+    """Linux: descriptor too short; the port is reset and all is asked again."""
+    with BenchWorld("fw-2.3", "none") as world:
+
+        def cut(program, sdk):
+            def send(data):
+                return type(sdk).usb_send_ep0_data(sdk, data[:20])
+
+            sdk.usb_send_ep0_data = send
+
+        world.chip.on_boot.append(cut)
         with pytest.raises(Exception, match="did not enumerate"):
-            world.boot()
-        assert log_of(world) == ["device descriptor read error"]
+            world.boot(20_000)
+        assert log_of(world) == ["unable to read config index 0 descriptor"] * 4

@@ -150,6 +150,7 @@ def test_weakness_05_a_journal_that_shows_nothing_is_not_an_empty_one(tmp_path):
         "journal: coredumps",
     ]
     assert "systemd-journal" in lost[0].reason
+    assert "FX3LOOP_EVIDENCE_DIR" in lost[0].reason
     assert obtained(looks)[EvidenceKind.RESTARTS] is Obtained.NO
 
 
