@@ -57,9 +57,7 @@ def rhythm(history: str, firmware: str, policy: Policy, seed: int, ready_ms: int
     )
 
 
-def worst_onset_ms(
-    kind: str, found: Rhythm, firmware: str, policy: Policy, ready_ms: int
-) -> int:
+def worst_onset_ms(kind: str, found: Rhythm, firmware: str, policy: Policy, ready_ms: int) -> int:
     """Return the first moment from ``ready_ms`` on that is the worst for a kind of fault.
 
     A hang, a dead main thread: just after the first beat that follows a pet. That beat is the last,

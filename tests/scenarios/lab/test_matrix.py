@@ -329,6 +329,16 @@ def test_the_whole_device_is_struck_in_a_stream():
     assert kinds == {fault.kind for fault in cell_module.WHOLE_DEVICE}
 
 
+def test_two_cold_starts_are_told_apart():
+    """One is over at the next restart, the other at the next reset alone."""
+    place = Place(REFERENCE, "device", "reference", sampled=0)
+    found = [run_cell(place, Cell("STARTFX3", fault)) for fault in cell_module.COLD_STARTS]
+    assert {group.fault for group in grouped(found)} == {
+        "cold start until restart",
+        "cold start until reset",
+    }
+
+
 def by_name(name):
     return next(cell for cell in cells("reference", REFERENCE) if cell.name == name)
 

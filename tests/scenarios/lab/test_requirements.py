@@ -82,7 +82,7 @@ def test_a_fault_is_one_of_the_campaign_or_a_condition():
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("recover main_deth within 6 s", "did you mean main_death"),
+        ("recover main_deth within 6 s", "did you mean main_death or main_stall?"),
         ("recover main_death in 6 s", "recover main_death within 6 s"),
         ("recover main_death within 6", "recover main_death within 6 s"),
         ("survive stall within 6 s", "survive stall up to 2.5 s"),
