@@ -99,6 +99,14 @@ def test_what_cannot_be_understood_is_answered_with_what_can(text, words):
     assert words in str(caught.value)
 
 
+def test_a_fault_that_has_a_condition_s_name_is_suggested_once():
+    """Faults of a campaign are often called as the condition that they make."""
+    campaign = campaign_file.parse(TEXT.replace('"stop_hang"', '"main_death"'), "c.toml")
+    with pytest.raises(InputError) as caught:
+        wishes.parse("recover main_deth within 6 s", campaign)
+    assert str(caught.value).count("main_death") == 1
+
+
 # ---------------------------------------------------------------- proposals
 
 
