@@ -273,6 +273,8 @@ def _print_text(
     if results:
         click.echo("")
         _print_results(results)
+        if [item for item in bounds if item not in results] == [SLOW]:
+            click.echo(f"not run    {SLOW}: it takes long; --condition {SLOW} runs it")
     if found:
         click.echo("")
     for finding in found:
