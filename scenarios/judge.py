@@ -47,7 +47,7 @@ class Row:
         detected_after_ms: when it began, from the onset.
         remedies: every level that was applied from the onset on, in order.
         serving_after_ms: from the onset to the first data after it, upload included; 0 when the
-            stream never stopped.
+            program noticed nothing: it bears up to 1 s without data.
         uploads: how often the firmware was uploaded.
         verdict: ``recovered``; ``locked_up`` (EP0 is dead or the device gone, for good);
             ``degraded`` (serves in part: EP0 without a stream, or a hung thread is left in it);
@@ -169,7 +169,8 @@ def judge(facts: Facts, violations: tuple[str, ...]) -> Row:
     answers = _answers(facts, onset_ns)
     report = facts.report
     serves = report.saw == NOTHING or report.served_ns is not None
-    served_ns = onset_ns if report.served_ns is None else report.served_ns
+    # Data that came again before the onset ended a trouble of the program's own.
+    served_ns = max(onset_ns, report.served_ns or 0)
     return Row(
         incident=facts.scenario.incident,
         scenario=facts.scenario.name,

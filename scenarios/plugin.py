@@ -164,12 +164,7 @@ def fx3_baseline(request: pytest.FixtureRequest) -> Any:  # noqa: ANN401 - its r
 
 
 @pytest.fixture
-def world(
-    request: pytest.FixtureRequest,
-    policy: Policy,
-    seed: int,
-    record_property: Any,  # noqa: ANN401 - pytest's function
-) -> Iterator[BenchWorld]:
+def world(request: pytest.FixtureRequest, policy: Policy, seed: int) -> Iterator[BenchWorld]:
     """A simulated bench with the firmware of ``--fx3-firmware``, booted and on the bus."""
     check_names()
     trace_dir = request.config.getoption("--fx3-trace-dir")
@@ -179,12 +174,14 @@ def world(
     with bench as made:
         made.boot()
         yield made
-        record_property("fx3_firmware", made.revision.name)
-        record_property("fx3_policy", policy.name)
-        record_property("fx3_seed", seed)
-        record_property("fx3_simulated_ms", made.now_ns // 1_000_000)
+        # Not by record_property, which warns in each test of a project with pytest's own settings.
+        told = request.node.user_properties
+        told.append(("fx3_firmware", made.revision.name))
+        told.append(("fx3_policy", policy.name))
+        told.append(("fx3_seed", seed))
+        told.append(("fx3_simulated_ms", made.now_ns // 1_000_000))
         if trace is not None and request.node.stash.get(_failed, False):
-            record_property("fx3_trace", str(_write_trace(trace, Path(trace_dir), request.node)))
+            told.append(("fx3_trace", str(_write_trace(trace, Path(trace_dir), request.node))))
 
 
 @pytest.fixture

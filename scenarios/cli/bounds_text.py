@@ -46,6 +46,9 @@ def report(
     if results:
         click.echo("")
         _print_results(results)
+        left_out = [item for item in bounds if item not in results] if len(results) > 1 else []
+        for item in left_out:
+            click.echo(f"not run    {item}: it takes long; --condition {item} runs it")
     if found:
         click.echo("")
     for finding in found:

@@ -26,7 +26,7 @@ COMMANDS = {
     "supervise": "Watch a device beside the program that uses it, and recover it over USB.",
     "modem": "A cellular module: its ports, what it tells of itself, its Python and its files.",
     "host": "What this host allows: the guard's rules, and what is known of its stability.",
-    "report": "One page over results, a run, a sweep or a certificate; and calibration.",
+    "report": "A page of a certificate, a run or a sweep; published figures beside the model's.",
     "policies": "The watchdog policies: limits, levels, warnings; as TOML or a C header.",
     "sweep": "Many policies under many accidents: a table, confidence, a proposal.",
     "bounds": "How soon and how late each level of a policy answers, and what it cannot see.",

@@ -41,8 +41,13 @@ class LazyGroup(click.Group):
         """Find the command; an unknown one is answered with the nearest."""
         name = arguments[0]
         if name not in self._table and not name.startswith("-"):
-            near = get_close_matches(name, self._table, n=2) or list(self._table)
-            raise click.UsageError(f"no command {name!r}; did you mean {' or '.join(near)}?")
+            near = get_close_matches(name, self._table, n=2)
+            right = (
+                f"did you mean {' or '.join(near)}?"
+                if near
+                else f"there are {', '.join(self._table)}"
+            )
+            raise click.UsageError(f"no command {name!r}; {right}")
         return super().resolve_command(context, arguments)
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:

@@ -36,7 +36,7 @@ def serving(row: Row) -> str:
     """When data came again."""
     if row.serving_after_ms is None:
         return "never"
-    return "did not stop" if row.serving_after_ms == 0 else seconds(row.serving_after_ms)
+    return "unnoticed" if row.serving_after_ms == 0 else seconds(row.serving_after_ms)
 
 
 def fault(row: Row) -> str:

@@ -56,7 +56,7 @@ def print_matrix(item: Verified) -> None:
         "fault",
         "calls",
         "level",
-        "detected within",
+        "answers within",
         "claimed",
         "serves again within",
         "verdict",
@@ -106,7 +106,7 @@ def _serves(results: Sequence[Result]) -> str:
     known = [time for time in times if time is not None]
     if len(known) < len(times):
         return "never"
-    return seconds(max(known)) if max(known) else "did not stop"
+    return seconds(max(known)) if max(known) else "unnoticed"
 
 
 def _print_others(item: Verified) -> None:

@@ -186,7 +186,7 @@ def _usb_spin(policy: Policy, bench: LabBench) -> Bound:
     condition = Condition.USB_SPIN
     dead = _main_death(policy, bench)
     if dead.detection is None:
-        why = "level 4 is decided in the main loop, which starves"
+        why = "level 5 is off, and every other level is decided in the main loop, which starves"
         return Bound(condition, None, unseen=dead.unseen if policy.level_5_enabled else why)
     # A SETUP at the very ns of a beat runs first: the best latency is one ns less.
     detection = Interval(dead.detection.low_ns - 1, dead.detection.high_ns)
@@ -216,7 +216,9 @@ def _handler(
     ladder = policy.ladder(code)
     if not limit_ms or not ladder:
         unseen = f"{field} = 0" if not limit_ms else "no level is on for it"
-        return Bound(condition, None, unseen=f"{unseen}; the main loop beats on, so level 5 rests")
+        if policy.level_5_enabled:
+            unseen += "; the main loop beats on, so level 5 rests"
+        return Bound(condition, None, unseen=unseen)
     tick_ns = bench.tick_ns
     low_ns = (limit_ms - 1) * tick_ns + 1
     high_ns = (limit_ms + policy.poll_interval_ms - 1) * tick_ns + bench.pet_ns(policy)

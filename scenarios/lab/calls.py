@@ -13,7 +13,7 @@ from hw.connection import request_name
 from hw.protocol import Request
 from hw.rx888 import Rx888
 from hw.trace import Kind, Recorder
-from scenarios.facts import BEAT_TRACK, EP0_TRACK
+from scenarios.facts import EP0_TRACK
 from scenarios.lab.histories import AROUND_REQUEST
 from scenarios.performance import perform
 from scenarios.station import MILLISECOND_NS, Station
@@ -31,7 +31,6 @@ READY_AFTER_SLOW_MS = 1_500
 USB_THREAD = "USB thread"
 EVENT = "event"
 """Stands for the USB event callback, in which SET_CONFIGURATION is served."""
-PET_CALL = "sys_watch_dog_clear"
 
 
 @dataclass(frozen=True)
@@ -77,14 +76,10 @@ class Recording:
     Attributes:
         sites: the calls, in their order.
         ready_ms: the earliest moment at which the request can be sent, in ms of the world's clock.
-        beats_ns: when the main loop polled, up to the request.
-        pets_ns: when the watchdog was petted.
     """
 
     sites: tuple[Site, ...]
     ready_ms: int
-    beats_ns: tuple[int, ...]
-    pets_ns: tuple[int, ...]
 
 
 class Listener:
@@ -168,17 +163,9 @@ def record(firmware: str, policy: Policy, request: str) -> Recording:
         if kind is Kind.END and track == EP0_TRACK and at_ns >= from_ns
     )
     made = [item for item in listener.calls if from_ns <= item.at_ns and item.place <= until]
-    pets = [item.at_ns for item in listener.calls if item.name == PET_CALL]
-    beats = [
-        at_ns
-        for kind, track, name, at_ns, _, _ in trace.records
-        if kind is Kind.INSTANT and track == BEAT_TRACK and name == "beat"
-    ]
     return Recording(
         sites=_sites(request, made),
         ready_ms=ready_ms,
-        beats_ns=tuple(at_ns for at_ns in beats if at_ns < from_ns),
-        pets_ns=tuple(at_ns for at_ns in pets if at_ns < from_ns),
     )
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 from health import Policy
 from hw.protocol import Request
-from scenarios.lab.calls import Recording, Site, record
+from scenarios.lab.calls import Site, record
 from scenarios.lab.histories import AROUND_QUESTIONS, AROUND_REQUEST, AROUND_STREAM, REQUESTS
+from scenarios.lab.onsets import rhythm, worst_onset_ms
 from scenarios.runner import UPTIME_US
-from scenarios.station import MILLISECOND_NS
 from sim.faults import Fault, failure_of
 from sim.streams import Stream
 
@@ -125,11 +125,10 @@ def _faults_at(site: Site, policy: Policy) -> Iterator[Fault]:
 def phases(cell: Cell, firmware: str, policy: Policy, seed: int, sampled: int) -> tuple[Phase, ...]:
     """Return the moments at which a cell is looked at: the worst one, then sampled ones.
 
-    The worst onset follows the first beat after a pet: that beat is the last, so the next gate
-    sees movement and pets once more, C later, and a whole P has to pass (level 5); and the poll
-    that could find a hung handler has just passed (level 4). It is the worst as long as no remedy
+    The worst onset (:func:`scenarios.lab.onsets.worst_onset_ms`) is the worst as long as no remedy
     is tried before: on a firmware that does not wait for a callback in progress level 1 takes 1 to
-    2 ms each time and moves the loop's later passes; there the sampled onsets show more.
+    2 ms each time and moves the loop's later passes; there the sampled onsets show more. When a
+    desync shows depends on the host.
 
     Args:
         cell: what strikes; it draws moments of its own.
@@ -140,29 +139,12 @@ def phases(cell: Cell, firmware: str, policy: Policy, seed: int, sampled: int) -
     """
     # A stream without a request of its own begins as the one that STOP meets.
     request = cell.request if cell.request in AROUND_REQUEST else "STOPFX3"
-    made = record(firmware, policy, request)
-    ready_ms = made.ready_ms + UPTIME_US[1] // 1_000
+    ready_ms = record(firmware, policy, request).ready_ms + UPTIME_US[1] // 1_000
     random = Stream(seed, cell.name)
-    found = [Phase("worst", worst_onset_ms(made, policy, ready_ms), seed)]
+    beats_and_pets = rhythm(cell.scenario, firmware, policy, seed, ready_ms)
+    worst_ms = worst_onset_ms(cell.fault.kind, beats_and_pets, firmware, policy, ready_ms)
+    found = [Phase("worst", worst_ms, seed)]
     for number in range(1, sampled + 1):
         at_ms = ready_ms + random.below(max(WINDOW_MS, policy.pet_interval_ms))
         found.append(Phase("sampled", at_ms, seed + number))
     return tuple(found)
-
-
-def worst_onset_ms(made: Recording, policy: Policy, ready_ms: int) -> int:
-    """Return the first moment from ``ready_ms`` on just after the first beat that follows a pet.
-
-    Args:
-        made: beats and pets of the firmware under this policy; both are periodic from boot on.
-        policy: their intervals.
-        ready_ms: the earliest moment, in ms of the world's clock.
-    """
-    beat_ns, poll_ns = made.beats_ns[-1], policy.poll_interval_ms * MILLISECOND_NS
-    pet_ns = made.pets_ns[-1] if made.pets_ns else beat_ns
-    pet_interval_ns = policy.pet_interval_ms * MILLISECOND_NS
-    pet_ns += -(-(ready_ms * MILLISECOND_NS - pet_ns) // pet_interval_ns) * pet_interval_ns
-    # At one tick the timer thread is served first, so a beat at the pet's own instant follows it.
-    beat_ns += -(-(pet_ns - beat_ns) // poll_ns) * poll_ns
-    # A pet blocks every thread for 100 us, so the beat at its instant comes that much later.
-    return -(-beat_ns // MILLISECOND_NS) + 2

@@ -79,13 +79,13 @@ def _stream(policy: Policy, bench: LabBench) -> Iterator[Finding]:
         return
     if policy.level_1_cap:
         # After each remedy the polls begin again at its last tick, and the first sees a full ring.
-        again_ms = policy.poll_interval_ms + LEVEL_1_TICKS - 1 + bench.look_ticks
-        again_ms += forms.still_ticks(policy.stream_stall_ms, policy, bench)
-        spent_ms = again_ms * policy.level_1_cap
+        again_ticks = policy.poll_interval_ms + LEVEL_1_TICKS - 1 + bench.look_ticks
+        again_ticks += forms.still_ticks(policy.stream_stall_ms, policy, bench)
+        spent_ns = again_ticks * policy.level_1_cap * bench.tick_ns
         yield Finding(
             Severity.NOTE,
             "paused-reader-spends-the-cap",
-            f"a reader that pauses for {spent_ms} ms uses all {policy.level_1_cap} level 1 "
+            f"a reader that pauses for {_ms(spent_ns)} uses all {policy.level_1_cap} level 1 "
             "remedies of its session: a wedge after that stays until the next START or STOP",
         )
 

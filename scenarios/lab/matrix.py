@@ -61,7 +61,7 @@ class Run:
     Attributes:
         phase: the onset.
         answers: (level, when it first answered), in order of the levels.
-        serving_ms: when data came again; 0 when it never stopped.
+        serving_ms: when data came again; 0 when the program noticed nothing.
         verdict: of :mod:`scenarios.judge`.
         is_reached: the call was made, so the fault took effect.
         violations: invariants that were broken.
@@ -281,7 +281,8 @@ def grouped(results: Sequence[Result]) -> list[Group]:
 def _order(result: Result) -> tuple[bool, int, bool, str, str, tuple[int, ...]]:
     fault = result.cell.fault
     lock = f", {result.cell.lock} lock" if result.cell.lock not in ("", "none") else ""
-    words = " ".join(filter(None, (fault.kind.replace("_", " "), result.cell.manner)))
+    until = f"until {fault.until}" if fault.kind == "cold_start" else ""
+    words = " ".join(filter(None, (fault.kind.replace("_", " "), result.cell.manner, until)))
     return (
         not result.reds,
         VERDICTS.index(result.verdict),

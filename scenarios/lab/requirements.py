@@ -128,6 +128,7 @@ def _target(name: str, campaign: Campaign, kind: str) -> tuple[Condition | None,
     if name in [item.value for item in Condition]:
         return Condition(name), None
     known = [*names, *(item.value for item in Condition), *((STALL,) if kind == "survive" else ())]
+    known = list(dict.fromkeys(known))
     raise InputError(f"--require {kind} {name}: {not_known('fault', name, known)}")
 
 

@@ -302,12 +302,20 @@ def _levels_of(scenario: Scenario) -> set[Level]:
 def _failures(place: Place, record: Record) -> tuple[str, ...]:
     known = expected.load(expected.BUILT_IN, registry.SCENARIOS)
     found = []
+    as_expected = set()
     for item in record.failures:
         name = tables.SUITE_NAMES.get(item.scenario, item.scenario)
         if known.find(place.firmware, name, place.policy.name) is None:
             found.append(f"cycle {item.cycle}, {item.scenario}: {'; '.join(item.reasons)}")
-    if record.health.failed:
-        found.append(f"{record.health.failed} health checks failed")
+        else:
+            as_expected.add(item.cycle)
+    for cycle, scenario, verdict in record.health.failures:
+        # A device whose watchdog comes too late for the test is not yet back for the check.
+        if cycle not in as_expected:
+            found.append(f"cycle {cycle}, {scenario}: health check {verdict}")
+    dropped = record.health.failed - len(record.health.failures)
+    if dropped:
+        found.append(f"{dropped} more health checks failed")
     found += [f"aborted at cycle {cycle}: {reason}" for cycle, reason in record.aborts]
     return tuple(found)
 

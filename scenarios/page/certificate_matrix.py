@@ -87,7 +87,7 @@ def _matrix_cell(cell: Cell, item: Mapping[str, Any]) -> MatrixCell:
             title_of(cell),
             *(f"broken: {text}" for text in red),
             f"{words(item['verdict'])}, {_level_text(item['levels'])}",
-            f"detected within {duration(item['detected_ms'], 'nothing')}",
+            f"answers within {duration(item['detected_ms'], 'nothing')}",
             f"claimed: {_claim_text(item['claim'])}",
             _serving_text(item["serving_ms"]),
             f"over {plural(item['onsets'], 'onset')}",
@@ -114,7 +114,9 @@ def _claim_text(claim: Mapping[str, Any] | None) -> str:
 def _serving_text(serving_ms: float | None) -> str:
     if serving_ms is None:
         return "does not serve again in some run"
-    return f"serves again within {duration(serving_ms)}" if serving_ms else "data never stopped"
+    return (
+        f"serves again within {duration(serving_ms)}" if serving_ms else "the host noticed nothing"
+    )
 
 
 def whole_device(cells: Mapping[Cell, Mapping[str, Any]]) -> Block:
@@ -126,9 +128,7 @@ def whole_device(cells: Mapping[Cell, Mapping[str, Any]]) -> Block:
             Item(duration(item["detected_ms"]), is_number=True),
             Item(_claim_text(item["claim"])),
             Item(
-                duration(item["serving_ms"], "never")
-                if item["serving_ms"] != 0
-                else "did not stop",
+                duration(item["serving_ms"], "never") if item["serving_ms"] != 0 else "unnoticed",
                 is_number=True,
             ),
             Item(
@@ -141,7 +141,7 @@ def whole_device(cells: Mapping[Cell, Mapping[str, Any]]) -> Block:
     )
     return Table(
         "Faults that strike no call",
-        ("Fault", "Level", "Detected within", "Claimed", "Serves again within", "Verdict"),
+        ("Fault", "Level", "Answers within", "Claimed", "Serves again within", "Verdict"),
         rows,
     )
 

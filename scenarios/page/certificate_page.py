@@ -174,7 +174,7 @@ def _scenarios(found: Mapping[str, Mapping[str, Any]]) -> Block:
 
 
 def _short(serving_ms: float) -> str:
-    return duration(serving_ms) if serving_ms else "did not stop"
+    return duration(serving_ms) if serving_ms else "unnoticed"
 
 
 def _soak(found: Mapping[str, Any] | None) -> Block:

@@ -196,7 +196,7 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> Block:
 def _serving(serving_ms: float | None) -> str:
     if serving_ms is None:
         return "never"
-    return duration(serving_ms) if serving_ms else "did not stop"
+    return duration(serving_ms) if serving_ms else "unnoticed"
 
 
 def _again(row: Mapping[str, Any]) -> Block:

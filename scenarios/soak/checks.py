@@ -7,7 +7,7 @@ from collections.abc import Callable
 from hw.errors import DeviceError, NoDeviceError
 from hw.protocol import GPIF_DISABLED, HARDWARE_RX888MK2
 from scenarios.soak.place import Place
-from scenarios.soak.record import Record
+from scenarios.soak.record import KEPT, Record
 
 RETRY_AFTER_MS = 2_000
 PATIENCE_MS = 5_000
@@ -64,6 +64,8 @@ class HealthCheck:
         health = self._record.health
         if verdict in (LATE, FAILED, LOST):
             health.failed += 1
+            if len(health.failures) < KEPT:
+                health.failures.append((self._record.cycles, scenario, verdict))
         else:
             health.passed += 1
             health.retried += verdict == RETRIED

@@ -105,12 +105,14 @@ class Health:
         retried: passed only at the second attempt.
         reacquired: passed after the device was lost and found again.
         failed: failed twice, or the device stayed lost.
+        failures: cycle, its scenario and the verdict of the first of them.
     """
 
     passed: int = 0
     retried: int = 0
     reacquired: int = 0
     failed: int = 0
+    failures: list[tuple[int, str, str]] = field(default_factory=list)
 
 
 @dataclass

@@ -212,6 +212,7 @@ def test_policies_in_every_form(name):
 
 BAD = [
     (("rnu",), "no command 'rnu'; did you mean run?"),
+    (("help",), "no command 'help'; there are demo, list, "),
     (("run", "stop_start"), "no scenario 'stop_start'; did you mean stop_start_wedge"),
     (("run", "zzz"), "no scenario 'zzz'; there are stop_start_wedge, "),
     (("run", "paused_reader", "--policy", "levle-1-4"), "level-1-4"),

@@ -95,3 +95,9 @@ def test_positions_are_named_in_the_row(position):
     assert row.position == position
     if position == "none":
         assert (row.verdict, row.remedies) == ("locked_up", ())
+
+
+def test_data_that_came_again_before_the_onset_is_no_return():
+    """The program's own pause ends before its stream dies, and level 1 is faster than it sees."""
+    row = run_episode(find("wedge_after_pause"), seed=1).row
+    assert (row.host_saw, row.serving_after_ms) == ("nothing", 0)

@@ -65,6 +65,7 @@ def test_the_fixtures_give_a_world_and_its_device(project):
         "--junit-xml=out.xml",
     )
     assert code == 0, text
+    assert "warning" not in text
     found = {
         item.get("name"): item.get("value")
         for item in ElementTree.parse(folder / "out.xml").iter("property")

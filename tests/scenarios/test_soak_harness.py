@@ -321,6 +321,7 @@ def test_a_device_that_is_found_late_fails_its_check_and_the_run_goes_on():
     assert place.log[begin : begin + 3] == ["reacquire", "sleep 5000", "reacquire"]
     assert (record.cycles, record.aborts) == (3, [])
     assert (record.health.passed, record.health.failed) == (2, 1)
+    assert [(cycle, verdict) for cycle, _, verdict in record.health.failures] == [(1, "late")]
     assert not record.is_good
 
 

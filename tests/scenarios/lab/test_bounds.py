@@ -80,7 +80,9 @@ def test_what_a_policy_does_not_look_for_is_unseen():
         Condition.COLD_START,
     }
     assert all(unseen.values())
-    assert all(bound.unseen for bound in bounds(Policy.preset("none"), FW_2_3).values())
+    without = bounds(Policy.preset("none"), FW_2_3)
+    assert all(bound.unseen for bound in without.values())
+    assert not any("level 5 rests" in bound.unseen for bound in without.values())
 
 
 def test_clocks_that_are_off_stretch_their_own_terms_alone():
@@ -294,6 +296,13 @@ def test_each_finding_has_a_policy_that_shows_it(rule, changes):
     """And one that does not."""
     assert rule in rules(replace(SHIPPED, **changes))
     assert rule not in rules(Policy.preset("none")) or rule == "spin-stays"
+
+
+@pytest.mark.parametrize(("tick_ppm", "text"), [(0, "for 2005 ms"), (40_000, "for 2085.2 ms")])
+def test_a_pause_that_spends_the_cap_is_told_in_real_time(tick_ppm, text):
+    """Five times 401 ticks, and a tick may be 4 % long (cyu3os.h)."""
+    found = findings(SHIPPED, LabBench.of("fw-2.3", Options(tick_ppm=tick_ppm)))
+    assert any(item.rule == "paused-reader-spends-the-cap" and text in item.text for item in found)
 
 
 # ---------------------------------------------------------------- the command

@@ -327,3 +327,37 @@ def test_the_whole_device_is_struck_in_a_stream():
     """Threads, stream, clock and host have cells of their own."""
     kinds = {cell.fault.kind for cell in cells("reference", REFERENCE) if cell.request == STREAM}
     assert kinds == {fault.kind for fault in cell_module.WHOLE_DEVICE}
+
+
+def test_two_cold_starts_are_told_apart():
+    """One is over at the next restart, the other at the next reset alone."""
+    place = Place(REFERENCE, "device", "reference", sampled=0)
+    found = [run_cell(place, Cell("STARTFX3", fault)) for fault in cell_module.COLD_STARTS]
+    assert {group.fault for group in grouped(found)} == {
+        "cold start until restart",
+        "cold start until reset",
+    }
+
+
+def by_name(name):
+    return next(cell for cell in cells("reference", REFERENCE) if cell.name == name)
+
+
+@pytest.mark.parametrize(
+    ("name", "least_ms", "most_ms"),
+    [
+        # It takes effect at the top of a loop: a poll interval, and so a beat, after the last one.
+        ("stream: main_hang", 5_156.25 + 1_500 - 100 - 2, 5_156.25 + 1_500),
+        ("stream: main_hang:manner=spinning", 5_156.25 + 1_500 - 100 - 2, 5_156.25 + 1_500),
+        ("stream: timer_death", 5_156.25 - 2, 5_156.25),
+        ("stream: dma_error", 403.225 - 2, 403.225),
+        ("STARTFX3: cold_start:until=restart", 601.225 - 2, 601.225),
+    ],
+)
+def test_the_worst_onset_of_the_whole_device_comes_near_its_closed_form(name, least_ms, most_ms):
+    """In a stream polls are off by the clock's reading, which only the history itself shows."""
+    cell = by_name(name)
+    for seed in (1, 2):
+        [worst] = phases(cell, "reference", REFERENCE, seed, 0)
+        detected_ms = run_at(Place(REFERENCE, "device", "reference"), cell, worst).detected_ms
+        assert least_ms <= detected_ms <= most_ms

@@ -295,6 +295,15 @@ def test_the_command_runs_every_phase_and_writes_the_extremes(tmp_path):
     assert exhaustive["worst"]["latency_ns"] == detection["high"]
 
 
+def test_the_command_says_which_condition_it_left_out():
+    """A DMA error takes 30 times as long as any other, so it runs when it is named."""
+    arguments = ["bounds", "none", "--exhaustive"]
+    done = CliRunner().invoke(cli, arguments)
+    assert (done.exit_code, "not run    dma_error" in done.stdout) == (0, True)
+    named = CliRunner().invoke(cli, [*arguments, "--condition", "main_death"])
+    assert "not run" not in named.stdout
+
+
 def test_the_command_ends_with_1_when_they_disagree(monkeypatch):
     """A formula that the simulator does not bear out is a failed check."""
     monkeypatch.setattr(phases, "disagreement", lambda bound, found: "the best is 1 ns, not 2 ns")

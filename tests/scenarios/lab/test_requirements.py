@@ -82,7 +82,7 @@ def test_a_fault_is_one_of_the_campaign_or_a_condition():
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("recover main_deth within 6 s", "did you mean main_death"),
+        ("recover main_deth within 6 s", "did you mean main_death or main_stall?"),
         ("recover main_death in 6 s", "recover main_death within 6 s"),
         ("recover main_death within 6", "recover main_death within 6 s"),
         ("survive stall within 6 s", "survive stall up to 2.5 s"),
@@ -97,6 +97,14 @@ def test_what_cannot_be_understood_is_answered_with_what_can(text, words):
     with pytest.raises(InputError) as caught:
         wishes.parse(text, CAMPAIGN)
     assert words in str(caught.value)
+
+
+def test_a_fault_that_has_a_condition_s_name_is_suggested_once():
+    """Faults of a campaign are often called as the condition that they make."""
+    campaign = campaign_file.parse(TEXT.replace('"stop_hang"', '"main_death"'), "c.toml")
+    with pytest.raises(InputError) as caught:
+        wishes.parse("recover main_deth within 6 s", campaign)
+    assert str(caught.value).count("main_death") == 1
 
 
 # ---------------------------------------------------------------- proposals

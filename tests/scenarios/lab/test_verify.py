@@ -18,6 +18,7 @@ from scenarios.lab.claims import Claim
 from scenarios.lab.matrix import Place, run_cell
 from scenarios.lab.schedule import Schedule
 from scenarios.lab.shrink import smallest
+from scenarios.soak.place import Outcome
 from sim.faults import Fault
 
 REFERENCE = Policy.preset("reference")
@@ -318,6 +319,31 @@ def test_a_soak_leaves_out_what_the_policy_cannot_pass():
     without = verify.soak(Place(Policy.preset("level-1-4"), "device", "fw-2.3"), short)
     assert "test_main_recovery" in without.left_out
     assert verify.soak(Place(REFERENCE, "device", "reference"), short).left_out == ()
+
+
+@pytest.mark.parametrize(
+    ("scenario", "failures"),
+    [
+        # It probes for 8 s, and P + C is 8.16 s: the device is not back for the check after it.
+        ("test_main_recovery", ()),
+        (
+            "hw_smoke",
+            ("cycle 1, hw_smoke: still there", "cycle 1, hw_smoke: health check late"),
+        ),
+    ],
+)
+def test_a_health_check_after_a_known_failure_is_that_failure(monkeypatch, scenario, failures):
+    """Of any other the cycle is told, with what ran in it."""
+
+    def run(harness):
+        harness.record.count(scenario, None, Outcome("still there"))
+        harness.record.health.failed = 1
+        harness.record.health.failures = [(1, scenario, "late")]
+        return harness.record
+
+    monkeypatch.setattr(verify.Harness, "run", run)
+    found = verify.soak(Place(SHIPPED, "device", "fw-2.3"), 1 / 60)
+    assert found.failures == failures
 
 
 @pytest.mark.heavy
