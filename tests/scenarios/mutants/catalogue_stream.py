@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.scenarios.mutants.workshop import VECTORS, Mutant
+from tests.scenarios.mutants.workshop import Mutant
 
 PAUSED = "a paused reader costs level 1 up to its cap and nothing more (judgement)"
 STALL = "3 ticks of 100 ms make a stall (RunApplication.c)"
@@ -192,9 +192,6 @@ STREAM = (
         "    elif record.armed:",
         "A sample from before START is judged as one of the new stream.",
         "START makes older samples meaningless (StartStopApplication.c)",
-        VECTORS,
-        "The main loop takes a sample right before each evaluate, so that the two never differ "
-        "there but for a START in the clock's read, which in a world takes no time.",
     ),
     Mutant(
         "treated_wedge_named_as_new",
