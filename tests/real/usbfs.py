@@ -13,6 +13,7 @@ import errno
 import struct
 from collections import deque
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Protocol
 
 from simpy.events import Event
@@ -31,7 +32,7 @@ from hw.protocol import (
     TYPE_VENDOR,
     StandardRequest,
 )
-from sim.chip.usb import Setup, TransferStatus
+from sim.chip.usb import ControlTransfer, Setup, TransferStatus
 from sim.host.device import UsbDevice
 from sim.host.endpoint import BulkTransfer
 from sim.world import BenchWorld
@@ -240,17 +241,19 @@ class OpenFile:
         if value not in (0, 1, 0xFFFFFFFF):
             raise Refused(errno.EINVAL)
         value = 0 if value == 0xFFFFFFFF else value
-        self._ask(STANDARD_DEVICE_OUT, StandardRequest.SET_CONFIGURATION, value, 0)
-        self.device.configuration = value
+        _require(self.world.host.set_configuration(self.device, value))
 
     def _clear_halt(self, argument: Memory) -> None:
         endpoint = _unsigned(argument)
         self._endpoint_of(endpoint)
-        self._ask(
-            STANDARD_ENDPOINT_OUT, StandardRequest.CLEAR_FEATURE, FEATURE_ENDPOINT_HALT, endpoint
-        )
-        if self.device.bulk is not None:
-            self.device.bulk.mend()
+        bulk = self.device.bulk
+        with nullcontext() if bulk is None else bulk.clearing():
+            self._ask(
+                STANDARD_ENDPOINT_OUT,
+                StandardRequest.CLEAR_FEATURE,
+                FEATURE_ENDPOINT_HALT,
+                endpoint,
+            )
 
     def _reset(self, argument: Memory) -> None:
         if not self.world.host.port_reset(self.device):
@@ -258,9 +261,7 @@ class OpenFile:
 
     def _ask(self, kind: int, request: int, value: int, index: int) -> None:
         setup = Setup(kind, request, value, index, 0)
-        transfer = self.world.host.control(self.device, setup, b"", KERNEL_TIMEOUT_MS)
-        if transfer.status is not TransferStatus.DONE:
-            raise Refused(_REQUEST_ERRNO[transfer.status])
+        _require(self.world.host.control(self.device, setup, b"", KERNEL_TIMEOUT_MS))
 
     # ------------------------------------------------------------ transfers
 
@@ -368,6 +369,12 @@ class OpenFile:
         urb.memory.update(4, struct.pack("<i", urb.status))
         urb.memory.update(28, struct.pack("<i", urb.actual_length))
         argument.resolve(0, 8).set_ptr(0, urb.memory)
+
+
+def _require(request: ControlTransfer) -> None:
+    """Refuse what a request of the kernel's own failed with."""
+    if request.status is not TransferStatus.DONE:
+        raise Refused(_REQUEST_ERRNO[request.status])
 
 
 def _unsigned(argument: Memory) -> int:
