@@ -78,7 +78,7 @@ class RealBench:
         is_booted: bool = True,
     ) -> None:
         self.state_folder = state_folder
-        self.programs = 0
+        self.programs: list[subprocess.Popen[str]] = []
         self.wanted = {
             "firmware": firmware,
             "policy": policy,
@@ -106,6 +106,10 @@ class RealBench:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        for program in self.programs:
+            # After a failed test; one that is left behind would be the warning of another.
+            with program:
+                program.kill()
         self._pipe(self.server.stdin).close()
         try:
             code = self.server.wait(LIMIT_S)
@@ -159,9 +163,8 @@ class RealBench:
         umockdev names the socket that a program is told of devices by after its descriptor, and
         the second of two with one number takes it from the first: each program gets its own.
         """
-        taken = str(DESCRIPTOR_STRIDE * self.programs)
-        self.programs += 1
-        return subprocess.Popen(
+        taken = str(DESCRIPTOR_STRIDE * len(self.programs))
+        program = subprocess.Popen(
             (sys.executable, "-c", _TAKE_DESCRIPTORS, taken, *command),
             cwd=REPOSITORY,
             env=self.environment(),
@@ -170,6 +173,8 @@ class RealBench:
             stderr=subprocess.PIPE,
             text=True,
         )
+        self.programs.append(program)
+        return program
 
     def run(self, command: Sequence[str]) -> str:
         """Run a program to its end; returns what it wrote."""

@@ -12,6 +12,7 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -195,33 +196,40 @@ class Terminal:
         os.close(theirs)
         self.text = ""
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        # Whatever happened: a program that is left behind is another test's warning.
+        self.running.kill()
+        self.running.wait()
+        os.close(self.fd)
+
     def wait_for(self, text):
-        for _ in range(50):
-            if text in self.text:
-                return
+        # By the time and not by the reads: a busy machine writes a table in many pieces.
+        limit_s = time.monotonic() + 60
+        while text not in self.text:
+            assert time.monotonic() < limit_s, self.text
             assert select.select([self.fd], [], [], 20)[0], self.text
             self.text += os.read(self.fd, 4096).decode()
-        raise AssertionError(self.text)
 
     def type(self, keys):
         os.write(self.fd, keys.encode())
 
     def end(self):
-        code = self.running.wait(20)
-        os.close(self.fd)
-        return code
+        return self.running.wait(20)
 
 
 def test_watch_on_a_terminal_is_a_table_that_stays_in_its_place():
     """In step with the wall clock; Ctrl-C ends it with 130."""
-    terminal = Terminal("watch")
-    terminal.wait_for("buffers")
-    # The next look is drawn over the one before: the cursor goes up.
-    terminal.wait_for("\x1b[1A")
-    # The pseudo-terminal is nobody's controlling one, so that its Ctrl-C is no signal.
-    terminal.running.send_signal(signal.SIGINT)
-    terminal.wait_for("interrupted")
-    assert terminal.end() == 130
+    with Terminal("watch") as terminal:
+        terminal.wait_for("buffers")
+        # The next look is drawn over the one before: the cursor goes up.
+        terminal.wait_for("\x1b[1A")
+        # The pseudo-terminal is nobody's controlling one, so that its Ctrl-C is no signal.
+        terminal.running.send_signal(signal.SIGINT)
+        terminal.wait_for("interrupted")
+        assert terminal.end() == 130
 
 
 # ------------------------------------------------------------ power-cycle and upload
@@ -455,12 +463,12 @@ def test_a_port_on_an_unknown_host_is_exit_3(wire, unknown_host):
 def test_a_person_talks_to_a_serial_port(wire):
     """Key by key, until Ctrl-D."""
     ours, name = wire
-    terminal = Terminal("console", "--port", name, *LEAVE, "--acknowledge", "raw")
-    terminal.wait_for("Ctrl-D to end")
-    terminal.type("?")
-    assert select.select([ours], [], [], 20)[0]
-    assert os.read(ours, 10) == b"?"
-    os.write(ours, b"Enter commands:\r\n")
-    terminal.wait_for("] Enter commands:")
-    terminal.type("\x04")
-    assert terminal.end() == 0
+    with Terminal("console", "--port", name, *LEAVE, "--acknowledge", "raw") as terminal:
+        terminal.wait_for("Ctrl-D to end")
+        terminal.type("?")
+        assert select.select([ours], [], [], 20)[0]
+        assert os.read(ours, 10) == b"?"
+        os.write(ours, b"Enter commands:\r\n")
+        terminal.wait_for("] Enter commands:")
+        terminal.type("\x04")
+        assert terminal.end() == 0
