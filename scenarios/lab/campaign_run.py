@@ -156,9 +156,7 @@ class _Dask:
             ) from error
         address = self.engine.scheduler
         try:
-            self._client = Client(  # type: ignore[no-untyped-call]
-                address, timeout=SCHEDULER_WAIT_S, set_as_default=False
-            )
+            self._client = Client(address, timeout=SCHEDULER_WAIT_S, set_as_default=False)
         except (OSError, ValueError, TimeoutError) as error:
             raise NotAvailable(
                 f"--scheduler {address}: no answer within {SCHEDULER_WAIT_S} s "
