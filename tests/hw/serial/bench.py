@@ -14,8 +14,8 @@ from hw.serial.repl import PROMPT_LIMIT_MS, Repl
 from hw.serial.transport import SerialTransport
 from sim.modem import ModemOptions, SimulatedModem
 
-SHORT_MS = 60
-"""How long the tests wait for what never comes."""
+ENOUGH_MS = 1_000
+"""How long the tests wait for an end that never comes, after something that has to come before."""
 
 
 class StillClock:

@@ -13,7 +13,7 @@ from hw.guard import Authority, HostState, Target
 from hw.guard.gate import Gate
 from hw.serial.at import LINE_BYTES_MAX, QUERIES, Answer, AtPort, is_final
 from hw.serial.errors import BadAnswerError, ChoiceError, ModuleGoneError, SilentError
-from tests.hw.serial.bench import SHORT_MS, Script, free_gate, modem
+from tests.hw.serial.bench import ENOUGH_MS, Script, free_gate, modem
 
 
 def answer(command, *pieces):
@@ -64,11 +64,11 @@ def test_weakness_02_each_command_needs_its_own_result():
     """One OK for the first of three commands says nothing of the others."""
     with modem(at="normal") as bench:
         port = bench.at()
-        results = [port.ask(command, SHORT_MS).is_ok for command in ("AT", "ATI", "AT+CIMI")]
+        results = [port.ask(command, ENOUGH_MS).is_ok for command in ("AT", "ATI", "AT+CIMI")]
     assert results == [True, True, True]
     with modem(sim="pin") as bench:
         port = bench.at()
-        results = [port.ask(command, SHORT_MS).is_ok for command in ("AT", "ATI", "AT+CIMI")]
+        results = [port.ask(command, ENOUGH_MS).is_ok for command in ("AT", "ATI", "AT+CIMI")]
     assert results == [True, True, False]
 
 
@@ -134,7 +134,7 @@ def test_what_came_before_the_echo_was_not_said_to_this_command():
 def test_a_port_that_answers_nothing(manner, detail):
     """Silence, an echo and a broken result are told apart, and none passes."""
     with modem(**manner) as bench, pytest.raises(SilentError, match=detail):
-        bench.at().wake(SHORT_MS)
+        bench.at().wake(ENOUGH_MS)
 
 
 @pytest.mark.parametrize("echo", [True, False])
