@@ -12,7 +12,7 @@ completions (:data:`HARDWARE`), then software (:data:`SOFTWARE`) in the order of
 from __future__ import annotations
 
 from collections.abc import Callable
-from heapq import heappop
+from heapq import heappop, heapreplace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, Self
 
@@ -169,25 +169,28 @@ class World(Schedule):
         finally:
             alarm.cancel()
 
-    def skip_to(self, at_ns: int, but: Alarm | None = None) -> bool:
+    def skip_to(self, at_ns: int, but: Alarm | None = None, but_at_ns: int = 0) -> bool:
         """Let the time up to ``at_ns`` pass at once, where nothing at all is due up to then.
 
         For ordinary code alone: a task may be one of several that its instant resumes.
 
         Args:
             at_ns: where the clock shall stand, not before now.
-            but: an alarm that does not count, because the caller sets it anew right after.
+            but: an alarm that does not count; where it is due up to then, it is put off.
+            but_at_ns: when it is due then, after ``at_ns``.
 
         Returns:
             True when the clock stands at ``at_ns``; False when nothing was done.
         """
         queue = self._queue
+        puts_off = False
         while queue and queue[0][0] <= at_ns:
             due = queue[0][3]
             if due is but and but is not None:
                 # The second entry of a heap is one of these two.
                 if len(queue) > 1 and min(queue[1:3])[0] <= at_ns:
                     return False
+                puts_off = True
                 break
             if type(due) is not Alarm or due.callback is not None:
                 return False
@@ -195,6 +198,9 @@ class World(Schedule):
             self._dead_alarms -= 1
         if self._pending or self._running or self.closed or getcurrent() is not self._hub:
             return False
+        if puts_off and but is not None:
+            but.at_ns = but_at_ns
+            heapreplace(queue, (but_at_ns, queue[0][1], next(self._eid), but))
         self._now = at_ns
         self._switches = 0
         return True

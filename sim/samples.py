@@ -148,17 +148,17 @@ class Samples:
         flow = self.chip.stream.flow
         if flow is not self._flow:
             self.note_change()
-        runs = flow.sources(self.world.now_ns, first_packet, length // SAMPLE_BYTES)
+        now_ns = self.world._now
         target = memoryview(buffer)
         newest = self._stretches[-1]
-        if len(runs) == 1 and newest.block is not None and length <= BLOCK_BYTES:
-            sample, _ = runs[0]
-            if sample >= newest.since:
+        if newest.block is not None and length <= BLOCK_BYTES:
+            source = flow.newest_source(now_ns, first_packet)
+            if source is not None and source >= newest.since:
                 # What nearly every read is: one slice.
-                start = sample % BLOCK_SAMPLES * SAMPLE_BYTES
+                start = source % BLOCK_SAMPLES * SAMPLE_BYTES
                 target[:length] = newest.block[start : start + length]
                 return
-        for sample, count in runs:
+        for sample, count in flow.sources(now_ns, first_packet, length // SAMPLE_BYTES):
             size = count * SAMPLE_BYTES
             self._fill_run(target[:size], sample, count)
             target = target[size:]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from functools import lru_cache
 
 from sim.kernel import World
 from sim.options import Options
@@ -44,6 +45,7 @@ can ask."""
 CRYSTAL_LOAD_10PF = 0xC0
 """Register 183 after power-up (AN619)."""
 _CLOCKS = 8
+FREQUENCIES_KEPT = 256
 
 
 class Pll:
@@ -82,7 +84,7 @@ class Pll:
     @property
     def vco_hz(self) -> Fraction:
         """The frequency that its parameters ask for."""
-        return CRYSTAL_HZ * ratio(self.registers, self.base)
+        return _vco_hz(_parameters(self.registers, self.base))
 
     def parameters_changed(self) -> None:
         """The VCO follows new parameters without losing lock, as long as it can reach them."""
@@ -235,23 +237,48 @@ class Si5351:
             return None
         if self.registers[REGISTER_OUTPUT_DISABLE] & 1:
             return None
-        halvings = self.registers[REGISTER_MULTISYNTH_0 + 2] >> 4 & 0x07
+        multisynth = _parameters(self.registers, REGISTER_MULTISYNTH_0)
         source = control & CLOCK_SOURCE
         if source != CLOCK_SOURCE:
-            return Fraction(CRYSTAL_HZ, 1 << halvings) if source == 0 else None
+            return Fraction(CRYSTAL_HZ, _output_divider(multisynth)) if source == 0 else None
         pll = self.pll_b if control & CLOCK_FROM_PLL_B else self.pll_a
-        divider = ratio(self.registers, REGISTER_MULTISYNTH_0)
-        if not pll.locked or divider == 0:
+        if not pll.locked:
             return None
-        return pll.vco_hz / divider / (1 << halvings)
+        return _output_hz(_parameters(self.registers, pll.base), multisynth)
 
 
 def ratio(registers: bytes | bytearray, base: int) -> Fraction:
     """The ratio a + b/c that eight parameter registers hold: P1, P2, P3; 0 where P3 is."""
-    raw = registers[base : base + PARAMETER_REGISTERS]
+    return _ratio(_parameters(registers, base))
+
+
+def _parameters(registers: bytes | bytearray, base: int) -> bytes:
+    return bytes(registers[base : base + PARAMETER_REGISTERS])
+
+
+# Exact fractions are slow, and programs ask for few frequencies: results are remembered.
+
+
+@lru_cache(maxsize=FREQUENCIES_KEPT)
+def _ratio(raw: bytes) -> Fraction:
     p1 = (raw[2] & 0x03) << 16 | raw[3] << 8 | raw[4]
     p2 = (raw[5] & 0x0F) << 16 | raw[6] << 8 | raw[7]
     p3 = (raw[5] & 0xF0) << 12 | raw[0] << 8 | raw[1]
     if p3 == 0:
         return Fraction(0)
     return Fraction((p1 + 512) * p3 + p2, 128 * p3)
+
+
+@lru_cache(maxsize=FREQUENCIES_KEPT)
+def _vco_hz(pll: bytes) -> Fraction:
+    return CRYSTAL_HZ * _ratio(pll)
+
+
+@lru_cache(maxsize=FREQUENCIES_KEPT)
+def _output_hz(pll: bytes, multisynth: bytes) -> Fraction | None:
+    divider = _ratio(multisynth)
+    return _vco_hz(pll) / divider / _output_divider(multisynth) if divider else None
+
+
+def _output_divider(multisynth: bytes) -> int:
+    return 1 << (multisynth[2] >> 4 & 0x07)

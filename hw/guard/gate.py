@@ -55,7 +55,8 @@ class Gate:
         self._clock = clock
         self.is_real = target.kind != "world"
         self.acting_level: Level | None = None
-        self._permitted: set[Operation] = set()
+        self._permitted: set[str] = set()
+        """Labels, for what is looked up at each read: Python hashes members by a call."""
         self._lasting: dict[Operation, Entry] = {}
         self._locks: dict[str, DeviceLock] = {}
         # Reads may begin in several threads at once.
@@ -67,7 +68,7 @@ class Gate:
         Raises:
             DeniedError: when it does not.
         """
-        if operation in self._permitted:
+        if operation.label in self._permitted:
             return
         authority = self._authority if isinstance(self._authority, Authority) else self._authority()
         if self.is_real:
@@ -75,7 +76,7 @@ class Gate:
         require(operation, self.target, authority)
         if not self.is_real:
             # A simulation stays one.
-            self._permitted.add(operation)
+            self._permitted.add(operation.label)
 
     def doing(self, operation: Operation, **facts: object) -> AbstractContextManager[object]:
         """Permit an operation, mark its begin, and return a context that marks its end.
@@ -109,6 +110,8 @@ class Gate:
             DeniedError: the guard does not allow it.
             JournalError: the mark cannot be written, so it must not be done.
         """
+        if operation.label in self._permitted:
+            return
         self.permit(operation)
         if not self.is_real or operation in self._lasting:
             return

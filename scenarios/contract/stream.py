@@ -96,6 +96,7 @@ class Stream:
         self._was_pressured = False
         self._was_read = False
         self._received_bytes = 0
+        self._pressed_ns = -1
         self._rate_hz = 0
         self._ran_until_ns = 0
         self._overflow_was_seen = True
@@ -130,6 +131,7 @@ class Stream:
         self._is_pressured = self.is_read_unseen
         self._was_read = self.is_read_unseen
         self._received_bytes = 0
+        self._pressed_ns = -1
         self._overflow_was_seen = False
         if not self._is_certain or self.is_read_unseen:
             self.pib_excused = True
@@ -190,7 +192,8 @@ class Stream:
             return found
         if self.phase is UNKNOWN:
             return found
-        self._press(began_ns)
+        if began_ns != self._pressed_ns:
+            self._press(began_ns)
         if began_ns < self._ran_until_ns and received:
             # It began in the session before, and how much is of which cannot be told.
             self._is_pressured = self.pib_excused = True
@@ -315,6 +318,7 @@ class Stream:
 
     def _press(self, now_ns: int) -> None:
         """Note whether the ring may have filled, given what was produced and what was read."""
+        self._pressed_ns = now_ns
         if self._is_pressured or self.phase is not RUNNING:
             return
         produced = (now_ns - self.changed_ns[0]) * self._rate_hz * SAMPLE_BYTES // SECOND_NS

@@ -247,6 +247,13 @@ class Flow:
             return None
         return steady.delivery_ns(asked + packets)
 
+    def smooth_error_ns(self, asked: int) -> int:
+        """When a word is lost where :meth:`smooth_credit` asks for so many packets and no more."""
+        engine = self._engine
+        if engine.steady is None:
+            raise ValueError("the stream does not run smoothly")
+        return engine.steady.overrun_ns(asked, 2 * engine.ring.depth)
+
     def smooth_credit(self, packets: int, due_ns: int) -> None:
         """Ask for the packets of which :meth:`smooth_read` has just said when they are there."""
         engine = self._engine
@@ -296,7 +303,11 @@ class Flow:
             return self._glance
         engine = self._engine
         steady = engine.steady
-        if steady is None or t_ns > steady.end_ns:
+        if steady is None:
+            # What is counted before the next event is no part of this.
+            if not engine.now_ns <= t_ns < engine.next_ns:
+                steady = self._look(t_ns)
+        elif t_ns > steady.end_ns:
             steady = self._look(t_ns)
         if steady is not None:
             if steady is not self._stretch:
@@ -367,6 +378,12 @@ class Flow:
         self._look(t_ns)
         return self._origins.of(first_packet * self.packet_samples, samples)
 
+    def newest_source(self, t_ns: int, first_packet: int) -> int | None:
+        """The place of a packet's first sample, if nothing was lost since; see :meth:`sources`."""
+        if self._engine.steady is None:
+            self._look(t_ns)
+        return self._origins.of_newest(first_packet * self.packet_samples)
+
     # Predictions: hold until the next operation.
 
     def delivery_time(self, packets_total: int) -> int | None:
@@ -414,8 +431,11 @@ class Flow:
         """Be at ``t_ns``; the closed form that holds there, None where the fields are exact."""
         engine = self._engine
         steady = engine.steady
-        if steady is not None and t_ns <= steady.end_ns:
-            return steady
+        if steady is not None:
+            if t_ns <= steady.end_ns:
+                return steady
+        elif t_ns == engine.now_ns:
+            return None
         self._check(t_ns)
         engine.run(t_ns)
         if engine.steady is None:
@@ -423,9 +443,13 @@ class Flow:
         return engine.steady
 
     def _settle(self, t_ns: int) -> None:
-        self._check(t_ns)
         self._glance_ns = -1
-        self._engine.settle(t_ns)
+        engine = self._engine
+        if t_ns == engine.now_ns and engine.steady is None:
+            engine.next_ns = t_ns
+            return
+        self._check(t_ns)
+        engine.settle(t_ns)
 
     def _check(self, t_ns: int) -> None:
         now_ns = self._engine.now_ns

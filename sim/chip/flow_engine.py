@@ -9,9 +9,10 @@ each can be switched off, so that tests can compare.
 from __future__ import annotations
 
 from fractions import Fraction
+from operator import attrgetter
 
 from sim.chip.flow_clock import NEVER_NS
-from sim.chip.flow_machine import LOAD_STATE, READ_STATE, WAIT_STATE, WAITS, Machine
+from sim.chip.flow_machine import LOAD_STATE, PUSHES, READ_STATE, WAIT_STATE, WAITS, Machine
 from sim.chip.flow_origins import Origins
 from sim.chip.flow_ring import Ring
 from sim.chip.flow_steady import Steady
@@ -34,6 +35,7 @@ class Engine(Machine):
         "host_bound",
         "host_faster",
         "laps",
+        "next_ns",
         "now_ns",
         "packet",
         "packet_end_ns",
@@ -62,6 +64,8 @@ class Engine(Machine):
         self.steady: Steady | None = None
         """The stretch that stands for the fields here since it began, if there is one."""
         self.now_ns = 0
+        self.next_ns = 0
+        """Up to before this nothing happens but counting, unless something is changed."""
         self.host_faster = self.host_bound = False
         self.asked: int | None = 0
         """Packets asked for since the beginning, less those withdrawn; None: no end."""
@@ -75,9 +79,9 @@ class Engine(Machine):
 
     def copy(self) -> Engine:
         """An engine of its own in the same state."""
-        twin = object.__new__(Engine)
-        for name in _FIELDS:
-            setattr(twin, name, getattr(self, name))
+        twin: Engine = object.__new__(Engine)
+        for put, value in zip(_PUT_FIELDS, _get_fields(self), strict=True):
+            put(twin, value)
         twin.ring = self.ring.copy()
         twin.origins = None
         return twin
@@ -100,10 +104,11 @@ class Engine(Machine):
         if self.steady is not None:
             self._leave_steady(self.steady, t_ns)
         self.catch_up(t_ns)
+        self.next_ns = t_ns
 
     def run(self, t_ns: int) -> None:
         """Apply every event up to and including ``t_ns``."""
-        while True:
+        while self.steady is not None or t_ns >= self.next_ns:
             steady = self.steady
             if steady is None:
                 if not self.step(t_ns):
@@ -117,7 +122,7 @@ class Engine(Machine):
     def step(self, limit_ns: int) -> bool:
         """Apply the next event, or a run of them, at or before ``limit_ns``; False: none."""
         packet_end_ns = self.packet_end_ns
-        if packet_end_ns is None:
+        if packet_end_ns is None and PUSHES[self.state]:
             if self.host_faster and self._enter_steady():
                 return True
             if self.fills and self._fill(limit_ns):
@@ -126,12 +131,14 @@ class Engine(Machine):
         edge_ns = self.clock.ns_of(edge) if edge else NEVER_NS
         if packet_end_ns is None or edge_ns <= packet_end_ns:
             if edge_ns > limit_ns:
+                self.next_ns = edge_ns
                 return False
             self.glide(edge - 1)
             self.take_edge()
             self.serve(edge_ns)
             return True
         if packet_end_ns > limit_ns:
+            self.next_ns = packet_end_ns
             return False
         if not (self.host_bound and self.laps and self._lap(packet_end_ns, limit_ns)):
             # Strictly before the next edge: a packet that ends in its nanosecond comes after it.
@@ -185,14 +192,35 @@ class Engine(Machine):
         first_edge = None if self.ring.level else self.visit_edge()
         if first_edge is None:
             return False
-        geometry = (self.buffer_words, self.buffer_packets, self.packet_ns)
         thread = THREAD_OF_STATE[self.state]
-        self.steady = Steady(self.clock, first_edge, thread, self.delivered, geometry)
+        self.steady = self._stretch(first_edge, thread)
         self.steady.limit(self.asked)
         if self.origins is not None:
             # No words yet, but the next one may not follow upon the last.
             self.origins.pushed(self.ring.place(thread), self.edge + 1, 0)
         return True
+
+    def _stretch(self, first_edge: int, thread: int) -> Steady:
+        geometry = (self.buffer_words, self.buffer_packets, self.packet_ns)
+        return Steady(self.clock, first_edge, thread, self.delivered, geometry)
+
+    def awaited_stretch(self) -> Steady | None:
+        """The closed form that a machine on the way to its first word will begin, if any."""
+        ring = self.ring
+        if not (self.steadies and self.host_faster and self.moving and self.trigger):
+            return None
+        if not ring.live or not ring.fresh or ring.debris or ring.latched:
+            return None
+        edge, state = self.edge, self.state
+        for _ in self.rows:
+            if PUSHES[state]:
+                break
+            # Both producers are ready, and the data counter stands.
+            state = self.rows[state][self.trigger << 2 | 1 << 1]
+            edge += 1
+        if edge == self.edge or state != LOAD_STATE[0]:
+            return None
+        return self._stretch(edge, 0)
 
     def _leave_steady(self, steady: Steady, t_ns: int) -> None:
         """Put the closed form's state at ``t_ns`` back into plain fields."""
@@ -279,3 +307,5 @@ class Engine(Machine):
 
 
 _FIELDS = Machine.__slots__ + Engine.__slots__
+_get_fields = attrgetter(*_FIELDS)
+_PUT_FIELDS = tuple(getattr(Engine, name).__set__ for name in _FIELDS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sim.chip.flow_clock import NEVER_NS
 from sim.chip.flow_engine import Engine
+from sim.chip.flow_steady import Steady
 
 _LAST_NS = NEVER_NS - 1
 
@@ -19,6 +20,12 @@ def delivery_ns(engine: Engine, packets: int) -> int | None:
         return engine.steady.delivery_ns(packets)
     if packets <= engine.delivered:
         return engine.delivered_ns
+    if engine.packet_end_ns is None and not engine.next_edge():
+        # Nothing is on its way and the machine is at rest.
+        return None
+    awaited = engine.awaited_stretch()
+    if awaited is not None:
+        return awaited.delivery_ns(packets)
     future = engine.copy()
     future.asked = packets
     while future.delivered < packets:
@@ -35,7 +42,12 @@ def pib_error_ns(engine: Engine) -> int | None:
     The engine must have caught up with the clock.
     """
     if engine.steady is not None:
-        return _overrun_ns(engine)
+        return _overrun_ns(engine.steady, engine)
+    if engine.packet_end_ns is None and not engine.next_edge() and not engine.loses_next():
+        return None
+    awaited = engine.awaited_stretch()
+    if awaited is not None:
+        return _overrun_ns(awaited, engine)
     future = engine.copy()
     # Each lap loses a word: the first of them is wanted.
     future.laps = False
@@ -49,14 +61,14 @@ def pib_error_ns(engine: Engine) -> int | None:
         if not future.step(_LAST_NS):
             return None
         if future.steady is not None:
-            return _overrun_ns(future)
+            return _overrun_ns(future.steady, future)
         if future.pib_errors > engine.pib_errors:
             return edge_ns
     return edge_ns if packet_end_ns is None else min(edge_ns, packet_end_ns)
 
 
-def _overrun_ns(engine: Engine) -> int | None:
+def _overrun_ns(steady: Steady, engine: Engine) -> int | None:
     """The first loss after a steady stretch: the machine meets the ring that stays full."""
-    if engine.steady is None or engine.asked is None:
+    if engine.asked is None:
         return None
-    return engine.steady.overrun_ns(engine.asked, 2 * engine.ring.depth)
+    return steady.overrun_ns(engine.asked, 2 * engine.ring.depth)

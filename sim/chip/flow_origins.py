@@ -112,10 +112,9 @@ class Origins:
         runs = self._runs
         if not runs:
             return [(word, words)] if words else []
-        first, sample = runs[-1]
-        if word >= first and first not in self._laps:
-            # What nearly every read is: part of the newest run.
-            return [(sample + word - first, words)]
+        newest = self.of_newest(word)
+        if newest is not None:
+            return [(newest, words)]
         end = word + words
         index = max(bisect_right(runs, word, key=_first_word) - 1, 0)
         found: list[tuple[int, int]] = []
@@ -131,6 +130,15 @@ class Origins:
             word = until
             index += 1
         return found
+
+    def of_newest(self, word: int) -> int | None:
+        """The source of a delivered word and all behind it, if they are part of the newest run."""
+        if not self._runs:
+            return None
+        first, sample = self._runs[-1]
+        if word < first or first in self._laps:
+            return None
+        return sample + word - first
 
     @staticmethod
     def _of_laps(

@@ -7,6 +7,8 @@ the consumer takes them strictly in turn.
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 
 class Ring:
     """Buffers by counting: what each producer has filled, and what the consumer has emptied.
@@ -62,9 +64,9 @@ class Ring:
 
     def copy(self) -> Ring:
         """A ring of its own in the same state."""
-        twin = object.__new__(Ring)
-        for name in Ring.__slots__:
-            setattr(twin, name, getattr(self, name))
+        twin: Ring = object.__new__(Ring)
+        for put, value in zip(_PUT_FIELDS, _get_fields(self), strict=True):
+            put(twin, value)
         twin.filled = self.filled.copy()
         twin.words = self.words.copy()
         return twin
@@ -166,3 +168,7 @@ class Ring:
     def fail(self) -> None:
         """Hardware error: the sockets are disabled where they are."""
         self.live = self.fresh = False
+
+
+_get_fields = attrgetter(*Ring.__slots__)
+_PUT_FIELDS = tuple(getattr(Ring, name).__set__ for name in Ring.__slots__)

@@ -156,11 +156,12 @@ class Stream:
         if due_ns is None or due_ns > world._now + limit_ns:
             return False
         # With more asked for the next PIB error comes later than the last of these packets.
-        if not world.skip_to(due_ns, alarm):
+        error_ns = 0
+        if alarm is not None and alarm.at_ns <= due_ns:
+            error_ns = self.flow.smooth_error_ns(asked + packets)
+        if not world.skip_to(due_ns, alarm, error_ns):
             return False
         self.flow.smooth_credit(packets, due_ns)
-        if alarm is not None and alarm.at_ns <= due_ns:
-            self._watch_pib()
         return True
 
     def withdraw(self) -> int:
@@ -195,7 +196,8 @@ class Stream:
         self._watch_pib()
 
     def _changed(self) -> None:
-        self._watch_pib()
+        if self._pib_interrupt is not None or self._pib_alarm is not None:
+            self._watch_pib()
         if self.on_change is not None:
             self.on_change()
 

@@ -88,7 +88,7 @@ class SerialCalls(SdkBase):
             return SdkStatus.ALREADY_STARTED
         self.gpio_ready = True
         self._gpio_overridden: set[int] = set()
-        self._gpio_configs: dict[int, GpioSimpleConfig] = {}
+        self._gpio_drives: dict[int, tuple[bool, bool]] = {}
         return SdkStatus.SUCCESS
 
     def device_gpio_override(self, pin: int, simple: bool) -> int:
@@ -109,16 +109,23 @@ class SerialCalls(SdkBase):
             return SdkStatus.BAD_ARGUMENT
         if pin not in self._gpio_overridden:
             return SdkStatus.NOT_CONFIGURED
-        self._gpio_configs[pin] = config
-        return self._drive(pin, config.out_value)
+        self._gpio_drives[pin] = (config.drive_low_enabled, config.drive_high_enabled)
+        return self.gpio_set_value(pin, config.out_value)
 
     def gpio_set_value(self, pin: int, level: bool) -> int:
         """CyU3PGpioSetValue: NOT_CONFIGURED for a pin without a simple configuration."""
-        return self._drive(pin, level)
+        if not self.gpio_ready:
+            return SdkStatus.NOT_STARTED
+        drives = self._gpio_drives.get(pin)
+        if drives is None:
+            return SdkStatus.NOT_CONFIGURED if 0 <= pin < PINS else SdkStatus.BAD_ARGUMENT
+        if drives[level]:
+            self.chip.on_pin(pin, level)
+        return SUCCESS
 
     def gpio_simple_set_value(self, pin: int, level: bool) -> int:
         """CyU3PGpioSimpleSetValue: the same for simple pins, without a look at the complex ones."""
-        return self._drive(pin, level)
+        return self.gpio_set_value(pin, level)
 
     def gpio_simple_get_value(self, pin: int) -> tuple[int, bool | None]:
         """CyU3PGpioSimpleGetValue: (status, level or None)."""
@@ -127,13 +134,3 @@ class SerialCalls(SdkBase):
         if not 0 <= pin < PINS:
             return SdkStatus.BAD_ARGUMENT, None
         return SdkStatus.SUCCESS, self.chip.gpio_inputs.get(pin, False)
-
-    def _drive(self, pin: int, level: bool) -> int:
-        if not self.gpio_ready:
-            return SdkStatus.NOT_STARTED
-        config = self._gpio_configs.get(pin)
-        if config is None:
-            return SdkStatus.NOT_CONFIGURED if 0 <= pin < PINS else SdkStatus.BAD_ARGUMENT
-        if config.drive_high_enabled if level else config.drive_low_enabled:
-            self.chip.on_pin(pin, level)
-        return SUCCESS

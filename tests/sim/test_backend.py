@@ -383,12 +383,18 @@ def test_the_clock_never_leaves_an_alarm_behind(world):
 def test_time_is_skipped_only_where_nothing_else_is_due(second_ns):
     world = World()
     called = []
-    passed_over = world.alarm(50, lambda: called.append("passed over"))
-    world.alarm(second_ns, lambda: called.append("second"))
+    put_off = world.alarm(50, lambda: called.append(("put off", world.now_ns)))
+    world.alarm(second_ns, lambda: called.append(("second", world.now_ns)))
     assert not world.skip_to(100)
-    assert world.skip_to(100, passed_over) == (second_ns > 100)
-    assert world.now_ns == (100 if second_ns > 100 else 0)
+    is_alone = second_ns > 100
+    assert world.skip_to(100, put_off, 150) == is_alone
+    assert world.now_ns == (100 if is_alone else 0)
     assert not called
+    world.run_until(200)
+    if is_alone:
+        assert called == [("second", second_ns), ("put off", 150)]
+    else:
+        assert called == [("put off", 50), ("second", second_ns)]
     world.close()
 
 

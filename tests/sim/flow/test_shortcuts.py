@@ -144,7 +144,7 @@ def test_a_ring_that_nobody_reads_is_filled_at_once(monkeypatch):
     for fills in (True, False):
         with monkeypatch.context() as patch:
             steps = Counter(patch, Engine, "step")
-            flow = stream(fills=fills)
+            flow = stream(fills=fills, steady=False)
             assert flow.next_pib_error(0) == lost_ns
             assert flow.produced(lost_ns - 1) == 8
             assert flow.pib_errors(lost_ns - 1) == 0
