@@ -149,7 +149,7 @@ class Samples:
         if flow is not self._flow:
             self.note_change()
         now_ns = self.world._now
-        target = memoryview(buffer)
+        target = buffer if type(buffer) is memoryview else memoryview(buffer)
         newest = self._stretches[-1]
         if newest.block is not None and length <= BLOCK_BYTES:
             source = flow.newest_source(now_ns, first_packet)

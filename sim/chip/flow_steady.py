@@ -94,7 +94,11 @@ class Steady:
     def delivery_ns(self, packets_total: int) -> int:
         """When the lifetime count of delivered packets reaches a number above ``delivered``."""
         buffers, packet = divmod(packets_total - self.delivered - 1, self.buffer_packets)
-        return self.fill_ns(buffers + 1) + (packet + 1) * self.packet_ns
+        # fill_ns(buffers + 1), without its two calls.
+        clock = self.clock
+        edge = self.first_edge + (buffers + 1) * self.buffer_words - 1
+        fill_ns = clock.anchor_ns - (-edge * clock.span_ns // clock.edges_per_span)
+        return fill_ns + (packet + 1) * self.packet_ns
 
     def deliveries_ns(self, packets_total: int, step: int, times: int) -> list[int]:
         """``delivery_ns`` of a count and of the next ones, ``step`` whole buffers apart.
