@@ -18,6 +18,7 @@ P = TypeVar("P", bound=PolicyFields)
 
 FILE_MAX_BYTES = 1 << 20
 """A policy takes 3 KiB; a device file that never ends must not be read to its end."""
+_TOO_LONG_BYTES = FILE_MAX_BYTES + 1
 EXAMPLE = "ep0_limit_ms = 2000"
 
 
@@ -34,8 +35,8 @@ def read(path: Path) -> str:
     """
     try:
         with path.open("rb") as file:
-            content = file.read(FILE_MAX_BYTES + 1)
-        if len(content) > FILE_MAX_BYTES:
+            content = file.read(_TOO_LONG_BYTES)
+        if len(content) == _TOO_LONG_BYTES:
             why = f"the file is no policy: longer than {FILE_MAX_BYTES} bytes"
             raise PolicyError("readable-file", why, source=str(path), example=EXAMPLE)
         return content.decode()

@@ -506,10 +506,6 @@ def test_unreadable_files(tmp_path):
     assert str(caught.value) == (
         f"{bad}: readable-file: the file is not UTF-8 text: byte 2; for example ep0_limit_ms = 2000"
     )
-    endless = Path("/dev/zero")
-    if endless.exists():
-        with pytest.raises(PolicyError, match="longer than 1048576 bytes"):
-            Policy.load(endless)
     text = tmp_path / "umlaut.toml"
     text.write_bytes("# ä\nname = 'p'\n".encode())
     assert Policy.load(text).name == "p"
@@ -685,3 +681,23 @@ def test_c_header_compiles(reference, tmp_path):
         [*command, "check.c"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_a_file_too_long_for_a_policy(tmp_path):
+    """1 MiB is read; a byte more, ten more or no end at all are refused before they are parsed."""
+    name = b"name = 'p'\n#"
+    path = tmp_path / "long.toml"
+    path.write_bytes(name + b"x" * ((1 << 20) - len(name)))
+    assert Policy.load(path).name == "p"
+    for more in (1, 10):
+        path.write_bytes(name + b"x" * ((1 << 20) - len(name) + more))
+        with pytest.raises(PolicyError) as caught:
+            Policy.load(path)
+        assert str(caught.value) == (
+            f"{path}: readable-file: the file is no policy: longer than 1048576 bytes; "
+            "for example ep0_limit_ms = 2000"
+        )
+    endless = Path("/dev/zero")
+    if endless.exists():
+        with pytest.raises(PolicyError, match="longer than 1048576 bytes"):
+            Policy.load(endless)
