@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from xml.etree import ElementTree
 
 import pytest
 from click.testing import CliRunner
@@ -224,6 +225,55 @@ def test_a_schedule_replays_with_the_same_trace(tmp_path):
     changed = fx3loop("run", path)
     assert changed.exit_code == 1
     assert "the trace is not the recorded one" in changed.stderr
+
+
+def broken_claim(path):
+    """A schedule whose run is good but for a claim that it breaks."""
+    schedule = replace(loaded_schedule(), faults=(replace(HANG, at_ms=5_999),))
+    schedules.write(schedule, ["answered after 2000 ms, claimed within 1500 ms"], path)
+    return path
+
+
+def test_a_replay_that_shows_the_violation_is_a_failure_in_every_form(tmp_path):
+    """Exit code, text, JSON, JUnit and TAP agree, though no rule of the run alone is broken."""
+    path, junit, tap = broken_claim(tmp_path / "v.json"), tmp_path / "j.xml", tmp_path / "r.tap"
+    reason = "recorded as: answered after 2000 ms, claimed within 1500 ms"
+    done = fx3loop("run", path, "--json", "--junit", junit, "--tap", tap)
+    assert done.exit_code == 1
+    document = json.loads(done.stdout)
+    assert (document["counts"]["passed"], document["counts"]["failed"]) == (0, 1)
+    assert document["rows"][0]["reasons"] == [reason]
+    suite = ElementTree.parse(junit).getroot()
+    assert suite.get("failures") == "1"
+    assert suite.find(".//failure").get("message") == reason
+    assert tap.read_text().splitlines()[2] == "not ok 1 - around_stopfx3"
+    told = fx3loop("run", path)
+    assert told.exit_code == 1
+    assert f"failed        {reason}" in told.stdout.splitlines()
+    assert f"fx3loop: around_stopfx3: {reason}" in told.stderr
+    assert fx3loop("run", path, "--tap=-").stdout.splitlines()[2].startswith("not ok 1")
+
+
+def test_a_replay_with_another_trace_fails_for_that(tmp_path):
+    """What was recorded is not what is shown now, so it is no reason."""
+    path = broken_claim(tmp_path / "v.json")
+    path.write_text(path.read_text().replace('"seed": 3', '"seed": 4'))
+    done = fx3loop("run", path, "--json")
+    [row] = json.loads(done.stdout)["rows"]
+    assert (done.exit_code, row["outcome"]) == (1, "failed")
+    assert [text[:35] for text in row["reasons"]] == ["the trace is not the recorded one: "]
+
+
+def test_a_replay_that_shows_nothing_passes_in_every_form(tmp_path):
+    """A schedule without a violation is a run like any other."""
+    path = tmp_path / "v.json"
+    schedules.write(replace(loaded_schedule(), faults=(replace(HANG, at_ms=5_999),)), [], path)
+    done = fx3loop("run", path, "--json")
+    assert done.exit_code == 0
+    assert json.loads(done.stdout)["counts"]["passed"] == 1
+    assert fx3loop("run", path, "--tap=-").stdout.splitlines()[2] == "ok 1 - around_stopfx3"
+    both = fx3loop("run", path, "--tap=-", "--json")
+    assert (both.exit_code, "both want standard output" in both.stderr) == (2, True)
 
 
 def test_a_replay_takes_nothing_that_the_file_says(tmp_path):
