@@ -70,7 +70,8 @@ def wrong_file():
 
 def test_no_grant_of_a_file_with_a_mistake_holds_and_the_reason_is_told():
     """The operator edits it while the supervisor runs."""
-    assert mandate(grants=wrong_file).observing(24) == "grants.toml: no TOML"
+    told = f"no standing grant for serial {SERIAL}: grants.toml: no TOML"
+    assert mandate(grants=wrong_file).observing(24) == told
     source = standing_authority(Authority(), wrong_file, lambda: HostState.NORMAL, lambda: 1_000.0)
     assert source().grants == ()
 
