@@ -9,6 +9,7 @@ import click
 from hw.guard.certificate import Certificate
 from scenarios.cli.output import print_table, seconds, table, words
 from scenarios.judge import Row
+from scenarios.lab.claims import Claim
 from scenarios.lab.matrix import Group, Result, grouped
 from scenarios.lab.verify import Verified
 
@@ -79,7 +80,7 @@ def _row(group: Group) -> tuple[str, ...]:
         _calls(group.calls),
         words(first.levels),
         seconds(max(detected)) if detected else "–",
-        _claimed(group.results),
+        _claimed(first.claim),
         _serves(group.results),
         verdict,
     )
@@ -92,13 +93,14 @@ def _calls(calls: Sequence[str]) -> str:
     return f"{len(calls)} calls" if len(names) > CALLS_SHOWN else ", ".join(names)
 
 
-def _claimed(results: Sequence[Result]) -> str:
-    claim = results[0].claim
+def _claimed(claim: Claim | None) -> str:
     if claim is None:
         return "nothing"
     if claim.kind != "recovers":
         return claim.kind
-    return f"level {claim.level}" + (f", {seconds(claim.within_ms)}" if claim.within_ms else "")
+    within = f", {seconds(claim.within_ms)}" if claim.within_ms else ""
+    instead = f" or {_claimed(claim.instead)}" if claim.instead else ""
+    return f"level {claim.level}{within}{instead}"
 
 
 def _serves(results: Sequence[Result]) -> str:

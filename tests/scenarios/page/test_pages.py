@@ -53,6 +53,16 @@ def test_the_matrix_has_a_row_for_each_call_and_a_column_for_each_fault():
     assert sum(span for _, span in matrix.groups) == len(matrix.columns) == len(row.cells)
 
 
+def test_a_claim_with_two_levels_is_told_with_both():
+    """Level 5 where level 1 waits for a lock, level 4 where it does not."""
+    sooner = {"kind": "recovers", "level": 4, "within_ms": 2_103, "instead": None}
+    claim = {"kind": "recovers", "level": 5, "within_ms": 10_263, "instead": sooner}
+    cells = {BLOCK: cell("recovered", [5], 8_154.913, claim=claim)}
+    (row,) = only(certificate_page.build(certificate(cells), "x"), Matrix).rows
+    told = "claimed: level 5 within 10.263\u202fs, or level 4 within 2.103\u202fs"
+    assert told in row.cells[0].notes
+
+
 def test_latencies_stand_against_the_closed_forms_of_the_policy():
     """The interval is that of ``fx3loop bounds reference``: 1.5 s and 5 s give 5.057 to 6.656 s."""
     page = certificate_page.build(certificate(), "x")
