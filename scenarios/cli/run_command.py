@@ -8,7 +8,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from scenarios.cli.codes import CHECK_FAILED, OK
-from scenarios.cli.target import USB, is_given, refuse_other_target, target_options
+from scenarios.cli.target import USB, health_option, is_given, refuse_other_target, target_options
 
 STANDARD_OUTPUT = Path("-")
 FILE = click.Path(path_type=Path)
@@ -53,9 +53,7 @@ def _complete(
 @click.option(
     "--fault", "faults", multiple=True, metavar="SPEC", help="Instead of the scenario's own."
 )
-@click.option(
-    "--health", default="", metavar="FILE:CLASS|NAME", help="A health module of your own."
-)
+@health_option
 @click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help="A bench knob.")
 @click.option("--expected", metavar="FILE|none", help="Known failures, instead of the built-in.")
 @click.option(

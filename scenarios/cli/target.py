@@ -1,4 +1,4 @@
-"""The options of commands that work on a world or, through the guard, on a real device."""
+"""The options that several commands share: a world or a real device, whose health module."""
 
 from __future__ import annotations
 
@@ -56,6 +56,14 @@ def target_options(command: Command) -> Command:
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def health_option(command: Command) -> Command:
+    """Give a command ``--health``: the module to judge, empty for the reference one."""
+    option = click.option(
+        "--health", default="", metavar="FILE:CLASS|NAME", help="A health module of your own."
+    )
+    return option(command)
 
 
 def is_given(context: click.Context, parameter: str) -> bool:

@@ -40,10 +40,11 @@ def report(
         for text in item.violations:
             click.echo(f"fx3loop: {item.place.position}: {text}", err=True)
     gaps = len(certificate.not_covered)
+    module = "" if certificate.health.is_reference else f", health module {certificate.health.text}"
+    ended = "every claim holds" if certificate.is_good else "BROKEN"
     click.echo(
         f"policy {certificate.policy_name} ({certificate.policy_digest[:12]}) on firmware "
-        f"{certificate.firmware.name}: {'every claim holds' if certificate.is_good else 'BROKEN'}, "
-        f"{gaps} lines not covered"
+        f"{certificate.firmware.name}{module}: {ended}, {gaps} lines not covered"
     )
     if worse is not None:
         click.echo(f"against the baseline: {len(worse)} worse")

@@ -11,6 +11,7 @@ from itertools import groupby
 from typing import Any
 
 from health import Policy
+from scenarios import custom_health
 from scenarios.errors import InputError
 from scenarios.judge import (
     DEGRADED,
@@ -45,6 +46,7 @@ class Place:
         firmware: revision.
         seed: of the sampled onsets and the worlds.
         sampled: how many sampled onsets a cell.
+        health: what makes the health module, see :func:`scenarios.custom_health.find`.
     """
 
     policy: Policy
@@ -52,6 +54,7 @@ class Place:
     firmware: str
     seed: int = 1
     sampled: int = SAMPLED
+    health: str = custom_health.REFERENCE
 
 
 @dataclass(frozen=True)
@@ -181,7 +184,9 @@ def run_cell(place: Place, cell: Cell) -> Result:
     """Run a cell at all its onsets."""
     runs = [
         run_at(place, cell, phase)
-        for phase in phases(cell, place.firmware, place.policy, place.seed, place.sampled)
+        for phase in phases(
+            cell, place.firmware, place.policy, place.seed, place.sampled, place.health
+        )
     ]
     # A call in a polling loop is not made in every phase; where it is not, nothing was tested.
     reached = [run for run in runs if run.is_reached]
@@ -229,6 +234,7 @@ def episode_of(place: Place, cell: Cell, phase: Phase) -> Episode:
         seed=phase.seed,
         faults=(cell.at(phase.at_ms),),
         parameters={"at_ms": phase.at_ms},
+        health=custom_health.find(place.health),
     )
 
 
