@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -53,6 +53,11 @@ def target_options(command: Command) -> Command:
             help="... firmware to upload to its boot ROM.",
         ),
     )
+    return with_options(command, options)
+
+
+def with_options(command: Command, options: Sequence[Callable[[Any], Any]]) -> Command:
+    """Give a command options, which its help lists in their order."""
     for option in reversed(options):
         command = option(command)
     return command
