@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import sys
 from functools import cache
 from importlib.metadata import entry_points
-from inspect import isclass
+from inspect import getsourcefile, isclass
 from pathlib import Path
 from types import ModuleType
 from typing import cast
 
 from health import Health, HealthFactory
+from hw.guard.certificate import REFERENCE as REFERENCE_CLASS, HealthClass
 from scenarios.errors import InputError, not_known
 
 GROUP = "fx3loop.health"
@@ -51,6 +53,38 @@ def find(text: str) -> HealthFactory:
         return _checked(text, offered[text].load())
     except (ImportError, AttributeError) as error:
         raise InputError(f"health module {text!r} cannot be imported: {error}") from error
+
+
+def identity(text: str) -> HealthClass:
+    """Return what a certificate says of a class: its name, and the digest of its file as it is now.
+
+    Args:
+        text: as for :func:`find`.
+
+    Raises:
+        InputError: there is no such class, or its file cannot be read.
+    """
+    if text == REFERENCE:
+        return REFERENCE_CLASS
+    found = find(text)
+    path_text, colon, class_name = text.rpartition(":")
+    path = Path(path_text) if colon else _source_of(found)
+    name = f"{path.name}:{class_name}" if colon else text
+    try:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    return HealthClass(name, is_reference=False, file_sha256=digest)
+
+
+def _source_of(found: HealthFactory) -> Path:
+    try:
+        source = getsourcefile(cast(type, found))
+    except TypeError:
+        source = None
+    if source is None:
+        raise InputError(f"the file of {found!r} is not known; name it, {EXAMPLE}")
+    return Path(source)
 
 
 def _from_file(path: Path, name: str) -> object:

@@ -2,7 +2,8 @@
 
 A certificate is JSON with a schema and a digest of its own over everything else in it. It names the
 policy by digest, the position that the health module was verified in, and what the firmware of that
-verification could do; who supervises a device compares these with what he has.
+verification could do; who supervises a device compares these with what he has. It says, too, which
+health module was verified: nobody else's holds for the reference one.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
-SCHEMA: Final = "fx3loop.certificate/1"
+SCHEMA: Final = "fx3loop.certificate/2"
 DIGEST_KEY: Final = "digest"
 _KINDS: Final[Mapping[str, type]] = {
     "policy": dict,
+    "health": dict,
     "firmware": dict,
     "versions": dict,
     "seed": int,
@@ -28,6 +30,7 @@ _KINDS: Final[Mapping[str, type]] = {
 """Every field beside schema and digest, with its kind."""
 _INNER: Final[Mapping[str, Mapping[str, type]]] = {
     "policy": {"name": str, "digest": str, "toml": str},
+    "health": {"name": str, "is_reference": bool, "file_sha256": str},
     "firmware": {"name": str, "version": list, "stats_bytes": int, "test_hooks": bool},
 }
 
@@ -63,6 +66,38 @@ class Firmware:
 
 
 @dataclass(frozen=True, slots=True)
+class HealthClass:
+    """The health module of a verification.
+
+    Attributes:
+        name: the file without its folder and the class, such as ``my_health.py:MyHealth``, or the
+            name of an entry point; ``reference`` for the reference module.
+        is_reference: it is :class:`health.Health` of this program.
+        file_sha256: in hex, of the file that defines the class; empty for the reference module.
+    """
+
+    name: str
+    is_reference: bool
+    file_sha256: str
+
+    @property
+    def text(self) -> str:
+        """For people, the digest shortened."""
+        return f"{self.name} ({self.file_sha256[:12]})" if self.file_sha256 else self.name
+
+    def as_dict(self) -> dict[str, Any]:
+        """The module for JSON."""
+        return {
+            "name": self.name,
+            "is_reference": self.is_reference,
+            "file_sha256": self.file_sha256,
+        }
+
+
+REFERENCE: Final = HealthClass("reference", is_reference=True, file_sha256="")
+
+
+@dataclass(frozen=True, slots=True)
 class Certificate:
     """What a verification found.
 
@@ -74,6 +109,7 @@ class Certificate:
         is_good: no invariant was broken and every claim was kept.
         positions: results by position: ``cells``, ``scenarios``, ``soak`` and ``violations``.
         not_covered: what the policy does not cover, or was not tried, one a line.
+        health: the health module that was verified.
     """
 
     policy_name: str
@@ -85,6 +121,7 @@ class Certificate:
     is_good: bool
     positions: Mapping[str, Mapping[str, Any]]
     not_covered: tuple[str, ...]
+    health: HealthClass = REFERENCE
 
     @property
     def digest(self) -> str:
@@ -99,6 +136,7 @@ class Certificate:
                 "digest": self.policy_digest,
                 "toml": self.policy_toml,
             },
+            "health": self.health.as_dict(),
             "firmware": self.firmware.as_dict(),
             "versions": dict(self.versions),
             "seed": self.seed,
@@ -165,7 +203,12 @@ class Certificate:
         _check(document, _KINDS, source)
         for name, kinds in _INNER.items():
             _check(document[name], kinds, f"{source}: {name}")
+        if set(document["health"]) != set(_INNER["health"]):
+            raise CertificateError(f"{source}: health has fields that this version does not know")
         policy, firmware = document["policy"], document["firmware"]
+        health = HealthClass(**document["health"])
+        if health.is_reference and health != REFERENCE:
+            raise CertificateError(f"{source}: {health.text} is not the reference health module")
         major, minor = firmware["version"]
         return cls(
             policy_name=policy["name"],
@@ -179,10 +222,13 @@ class Certificate:
             is_good=document["is_good"],
             positions=document["positions"],
             not_covered=tuple(document["not_covered"]),
+            health=health,
         )
 
     def refusal(self, policy_digest: str, position: str, stats_bytes: int) -> str:
         """Return in one line why it does not hold for a case; empty when it does.
+
+        Who supervises a device runs the reference health module, so no other's holds.
 
         Args:
             policy_digest: of the policy that is to decide.
@@ -192,6 +238,11 @@ class Certificate:
         """
         if not self.is_good:
             return "the verification found broken claims or invariants"
+        if not self.health.is_reference:
+            return (
+                f"it was verified with the health module {self.health.text}, not with the "
+                "reference one: verify without --health"
+            )
         if policy_digest != self.policy_digest:
             return (
                 f"it is bound to policy {self.policy_digest[:12]}, not to {policy_digest[:12]}: "

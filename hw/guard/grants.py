@@ -41,17 +41,25 @@ class Grants:
     grants: tuple[Grant, ...] = ()
 
     @classmethod
-    def read(cls, path: Path) -> Self:
+    def read(cls, path: Path, *, must_exist: bool = False) -> Self:
         """Return the grants in a file; none when there is no such file.
+
+        Args:
+            path: the file.
+            must_exist: whoever asks tells the operator why nothing is granted.
 
         Raises:
             GrantsError: it cannot be read, is no TOML, or a grant in it is wrong. No grant of a
-                file with a mistake holds.
+                file with a mistake holds. Or there is none, and it must exist.
         """
         try:
             document = tomllib.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return cls()
+        except FileNotFoundError as error:
+            if not must_exist:
+                return cls()
+            raise GrantsError(
+                f"there is no file {path}; write one: {_EXAMPLE_LINE}, one item a line"
+            ) from error
         except OSError as error:
             raise GrantsError(f"cannot read {path}: {error.strerror}") from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -25,12 +25,22 @@ from hw.errors import (
 
 
 class NoModuleError(NoDeviceError):
-    """There is no such port, or no port is known to have the role."""
+    """No port is known to have the role."""
+
+    happened = "no module found"
+    advice = (
+        "see this host's ports with fx3loop modem probe and name the module's, such as "
+        "--at-port /dev/ttyUSB2 --repl-port /dev/ttyUSB3; without one try --target sim"
+    )
+
+
+class PortMissingError(NoModuleError):
+    """There is no port of the name that was given."""
 
     happened = "no such port"
     advice = (
-        "see what there is with fx3loop modem probe, and name a port such as "
-        "--at-port /dev/ttyUSB2; --target sim has a simulated module"
+        "see this host's ports with fx3loop modem probe; a right name is such as /dev/ttyUSB2 or "
+        "COM7"
     )
 
 
@@ -148,10 +158,10 @@ def from_serial_error(operation: str, error: OSError, *, is_opening: bool) -> De
     if windows in _WINDOWS_BUSY or number in _BUSY:
         return PortBusyError(operation)
     if windows in _WINDOWS_MISSING or number in _MISSING:
-        return NoModuleError(operation)
+        return PortMissingError(operation)
     if number in (errno.EACCES, errno.EPERM):
         return PortAccessError(operation)
-    return NoModuleError(operation, detail or "it cannot be opened as a serial port")
+    return PortMissingError(operation, detail or "it cannot be opened as a serial port")
 
 
 def _numbers(error: OSError) -> tuple[int, int]:

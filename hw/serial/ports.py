@@ -259,19 +259,34 @@ def choose(ports: Sequence[Port], selection: Selection, role: Role) -> str:
     named = selection.at_port if role is Role.AT else selection.repl_port
     if named is not None:
         return _named(ports, named, role)
+    name = role.value.upper()
     fitting = [port for port in ports if _fits(port, selection)]
     found = [port for port in fitting if port.role is role and not _is_other(port, selection, role)]
     if len(found) == 1:
         return found[0].device
     if found:
         several = ", ".join(f"{port.device} ({port.serial or port.ids})" for port in found)
-        raise SeveralModulesError(f"{role.value} port", several)
+        raise SeveralModulesError(f"{name} port", several)
     waiting = [port.device for port in ports if port.role is Role.DOWNLOAD]
     if waiting:
-        raise DownloadModeError(f"{role.value} port", f"only {', '.join(waiting)} is there")
+        raise DownloadModeError(f"{name} port", f"only {', '.join(waiting)} is there")
     known = sorted({port.device for port in fitting if port.vendor_id == QUECTEL})
-    detail = f"{', '.join(known)} have roles that are not known" if known else selection.label
-    raise NoModuleError(f"{role.value} port", detail)
+    if known:
+        detail = f"the role of {', '.join(known)} is not known"
+    else:
+        detail = _nothing_known(len(ports), selection, name)
+    raise NoModuleError(f"{name} port", detail)
+
+
+def _nothing_known(count: int, selection: Selection, name: str) -> str:
+    if not count:
+        return "this host has no serial port"
+    module = Selection(serial=selection.serial, ids=selection.ids)
+    wanted = f"a module's {name} port"
+    if module != Selection():
+        wanted = f"the {name} port of the module {module.label}"
+    ports = f"{count} serial port{'' if count == 1 else 's'}"
+    return f"this host has {ports}, but none that is known as {wanted}"
 
 
 def _refuse_same(selection: Selection) -> None:

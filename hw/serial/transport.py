@@ -62,7 +62,7 @@ class SerialTransport:
         name: of the port, such as ``/dev/ttyUSB2`` or ``COM7``.
 
     Raises:
-        NoModuleError: there is no such port.
+        PortMissingError: there is no such port.
         PortBusyError: another program has it.
         PortAccessError: the operating system does not allow it.
     """

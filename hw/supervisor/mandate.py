@@ -71,8 +71,8 @@ class StandingMandate:
         policy: what decides.
         certificate: what a verification found of it, or None.
         serial: serial number of the device, or None where it is not known.
-        grants: asked anew each time, so that a grant can be revoked; a file with a mistake in it
-            holds none.
+        grants: asked anew each time, so that a grant can be revoked; a file that is missing or has
+            a mistake in it holds none, and says so as a GrantsError.
         host_state: asked anew each time.
     """
 
@@ -107,7 +107,7 @@ class StandingMandate:
         try:
             found = any(grant.serial == self.serial for grant in self.grants())
         except GrantsError as error:
-            return str(error)
+            return f"no standing grant for serial {self.serial}: {error}"
         return "" if found else f"no standing grant for serial {self.serial}"
 
 

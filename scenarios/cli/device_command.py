@@ -26,7 +26,15 @@ WORLD_ONLY = {
 
 
 class DeviceCommand(click.Command):
-    """A command whose help names what can be asked of a device."""
+    """A command whose help names what can be asked of a device, and whose words have commas."""
+
+    def parse_args(self, context: click.Context, arguments: list[str]) -> list[str]:
+        """Part the comma at the end of a word from it: it may follow an option's value."""
+        parted: list[str] = []
+        for word in arguments:
+            bare = word.rstrip(",")
+            parted += [bare, word[len(bare) :]] if bare and bare != word else [word]
+        return super().parse_args(context, parted)
 
     def format_epilog(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """The list, with what each takes."""

@@ -33,6 +33,8 @@ def usages() -> list[tuple[str, str]]:
     for name, command in commands.COMMANDS.items():
         summary = (command.__doc__ or "").splitlines()[0]
         rows.append(("load [FILE]" if name == "load" else terminal.usage(name), summary))
+    for name, same in commands.IN_TWO_WORDS.items():
+        rows.append((terminal.usage(name), f"The same as {same}."))
     return [
         ("list", "Every device, applications and boot ROMs: serial, port, speed, owner."),
         ("probe", "How the device does, claiming nothing; fails when it does not serve."),
@@ -118,8 +120,8 @@ def _understood(words: list[str]) -> Line:
         # Both work on the open device, and leave it in whatever state they found words for.
         is_last = name in (CONSOLE, ACCEPTANCE)
         return Line(written, _READERS[name](written), is_last=is_last, needs_device=is_last)
-    if name not in commands.COMMANDS:
-        raise not_known("command", name, (*commands.COMMANDS, *OWN))
+    if not terminal.is_known(name):
+        raise not_known("command", name, (*commands.COMMANDS, *commands.IN_TWO_WORDS, *OWN))
     run = _loader(written) if name == "load" and rest else terminal.parse(words)
     return Line(written, _on_station(run))
 

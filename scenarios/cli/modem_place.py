@@ -19,18 +19,16 @@ from hw.serial.files import SUFFIX_DIGITS, DeviceFiles
 from hw.serial.ports import Port, Role, Selection, choose, discover
 from hw.serial.repl import Repl
 from hw.serial.transport import SerialTransport
-from scenarios.cli import inputs
-from scenarios.cli.target import is_given
+from scenarios.cli import inputs, module_choice
+from scenarios.cli.target import is_given, with_options
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 SIM = "sim"
 REAL = "serial"
 OF_A_MODULE = {
-    "at_port": "--at-port",
-    "repl_port": "--repl-port",
+    **module_choice.PORTS,
     "serial": "--serial",
-    "ids": "--vid-pid",
     "risk": "--risk-mode",
     "acknowledge": "--acknowledge",
 }
@@ -49,10 +47,8 @@ def modem_options(command: Command) -> Command:
             show_default=True,
             help="A real module, or a simulated one.",
         ),
-        click.option("--at-port", metavar="PORT", help="Its AT port, such as /dev/ttyUSB2."),
-        click.option("--repl-port", metavar="PORT", help="Its REPL port."),
+        *module_choice.port_options(),
         click.option("--serial", metavar="TEXT", help="The module of this USB serial number."),
-        click.option("--vid-pid", "ids", metavar="IDS", help="Its USB ids, such as 2c7c:6001."),
         click.option(
             "--risk-mode",
             "--risk",
@@ -84,9 +80,7 @@ def modem_options(command: Command) -> Command:
         ),
         click.option("--json", "as_json", is_flag=True, help="Print as JSON."),
     )
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return with_options(command, options)
 
 
 @dataclass(frozen=True)
@@ -125,7 +119,7 @@ class Asked:
             raise click.UsageError("--option is for the simulated module; give --target sim")
         return cls(
             typed["target"],
-            Selection(typed["at_port"], typed["repl_port"], typed["serial"], typed["ids"]),
+            module_choice.selection(typed),
             typed["risk"],
             typed["acknowledge"],
             typed["options"],
@@ -240,12 +234,7 @@ def name_of(selection: Selection) -> str:
 
 
 def _simulated(asked: Asked, closing: ExitStack) -> Place:
-    from scenarios import option_text
-    from sim.modem import ModemOptions, SimulatedModem
-    from sim.modem.options import CHOICES, RANGES
-
-    knobs = option_text.parse_into(ModemOptions(), asked.options, CHOICES, RANGES)
-    module = closing.enter_context(SimulatedModem(knobs))
+    module = module_choice.simulated(asked.options, closing)
     return Place(
         asked, discover(module.ports), Target("world", "simulated module"), Authority(), closing
     )

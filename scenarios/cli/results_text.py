@@ -10,6 +10,7 @@ import click
 from scenarios.cli import output
 from scenarios.cli.rows import COLOURS
 from scenarios.cli.story import print_story
+from scenarios.judge import Row
 from scenarios.reports import junit as junit_report, tap as tap_report
 from scenarios.reports.document import document
 from scenarios.results import Outcome, Result, summary
@@ -47,9 +48,7 @@ def report(
         for line in tap_report.lines(results):
             click.echo(line)
     elif is_one and results[0].row is not None:
-        print_story(results[0].row)
-        if results[0].outcome is Outcome.EXPECTED:
-            click.echo(f"{'expected':13} {results[0].reasons[0]}")
+        _print_one(results[0], results[0].row)
     else:
         _print_table(results)
         click.echo(summary(results))
@@ -63,6 +62,15 @@ def report(
         if item.outcome is Outcome.FAILED:
             for reason in item.reasons:
                 click.echo(f"fx3loop: {item.scenario}: {reason}", err=True)
+
+
+def _print_one(result: Result, row: Row) -> None:
+    print_story(row)
+    if result.outcome is Outcome.EXPECTED:
+        click.echo(f"{'expected':13} {result.reasons[0]}")
+    elif result.outcome is Outcome.FAILED and result.reasons != row.reasons:
+        # The story tells what the run did; this is why that counts as a failure all the same.
+        click.echo(f"{'failed':13} {result.reasons[0]}")
 
 
 def _print_table(results: Sequence[Result]) -> None:

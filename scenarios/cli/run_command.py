@@ -8,7 +8,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from scenarios.cli.codes import CHECK_FAILED, OK
-from scenarios.cli.target import USB, is_given, refuse_other_target, target_options
+from scenarios.cli.target import USB, health_option, is_given, refuse_other_target, target_options
 
 STANDARD_OUTPUT = Path("-")
 FILE = click.Path(path_type=Path)
@@ -53,9 +53,7 @@ def _complete(
 @click.option(
     "--fault", "faults", multiple=True, metavar="SPEC", help="Instead of the scenario's own."
 )
-@click.option(
-    "--health", default="", metavar="FILE:CLASS|NAME", help="A health module of your own."
-)
+@health_option
 @click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help="A bench knob.")
 @click.option("--expected", metavar="FILE|none", help="Known failures, instead of the built-in.")
 @click.option(
@@ -113,16 +111,21 @@ def command(
     A fault reads kind:field=value,field=value; see "fx3loop list".
 
     One FILE.json, a fault schedule as "fx3loop verify" writes it, is replayed instead: it says
-    everything itself, and the trace has to be the same.
+    everything itself, and the trace has to be the same. What it was recorded for is a failure.
     """
+    if as_json and tap == STANDARD_OUTPUT:
+        raise click.UsageError("--json and --tap both want standard output; give --tap a file")
     if any(name.endswith(".json") for name in names):
-        context.exit(_replay(context, names, trace, plot, as_json=as_json))
+        context.exit(_replay(context))
     is_one = len(set(names)) == 1 and not is_all and pattern is None
     if not names and not is_all and pattern is None:
         raise click.UsageError("which scenario? Give a NAME, --all or -k PATTERN; see fx3loop list")
-    _refuse_contradictions(
-        target, trace, plot, is_one=is_one, has_two_texts=as_json and tap == STANDARD_OUTPUT
-    )
+    if (trace or plot) and not is_one:
+        raise click.UsageError("--trace and --plot are for one NAME")
+    if target == USB and trace is not None and trace.suffix.lower() != ".pcap":
+        raise click.UsageError(
+            f"--trace {trace}: of a device its transfers alone can be seen; give FILE.pcap"
+        )
     from scenarios import registry, selection
     from scenarios.cli import inputs, results_text, running
     from scenarios.results import is_failure
@@ -154,35 +157,18 @@ def command(
     context.exit(CHECK_FAILED if is_failure(results) else OK)
 
 
-def _replay(
-    context: click.Context,
-    names: tuple[str, ...],
-    trace: Path | None,
-    plot: Path | None,
-    *,
-    as_json: bool,
-) -> int:
-    """Replay a schedule, which decides all but where its trace and picture go."""
-    from scenarios.cli.replaying import replay
+def _replay(context: click.Context) -> int:
+    """Replay a schedule, which decides all but where the results go."""
+    from scenarios.cli.replaying import Places, replay
 
-    free = ("names", "trace", "plot", "as_json")
-    given = [name for name in context.params if name not in free and is_given(context, name)]
-    return replay(names, given, trace, plot, as_json=as_json)
-
-
-def _refuse_contradictions(
-    target: str, trace: Path | None, plot: Path | None, *, is_one: bool, has_two_texts: bool
-) -> None:
-    """Refuse options that cannot be had together.
-
-    Raises:
-        click.UsageError: some were given.
-    """
-    if (trace or plot) and not is_one:
-        raise click.UsageError("--trace and --plot are for one NAME")
-    if target == USB and trace is not None and trace.suffix.lower() != ".pcap":
-        raise click.UsageError(
-            f"--trace {trace}: of a device its transfers alone can be seen; give FILE.pcap"
-        )
-    if has_two_texts:
-        raise click.UsageError("--json and --tap both want standard output; give --tap a file")
+    chosen = context.params
+    free = ("names", "trace", "plot", "junit", "tap", "as_json")
+    given = [name for name in chosen if name not in free and is_given(context, name)]
+    as_tap = chosen["tap"] == STANDARD_OUTPUT
+    places = Places(
+        trace=chosen["trace"],
+        plot=chosen["plot"],
+        junit=chosen["junit"],
+        tap=None if as_tap else chosen["tap"],
+    )
+    return replay(chosen["names"], given, places, as_json=chosen["as_json"], as_tap=as_tap)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from scenarios.cli.target import is_given
+from scenarios.cli import module_choice
+from scenarios.cli.target import is_given, with_options
 
 if TYPE_CHECKING:
     from hw.guard import Authority, AuthoritySource, RiskMode, Target
@@ -32,16 +33,9 @@ FX3, MODEM = "fx3", "quecpython"
 LIMIT_MS = 2_000
 DEPLOY = ("fs-write", "fs-delete")
 """What the deploy has to be acknowledged with."""
-OF_A_REAL_DEVICE = {
-    "at_port": "--at-port",
-    "repl_port": "--repl-port",
-    "serial": "--serial",
-    "ids": "--vid-pid",
-}
+OF_A_REAL_DEVICE = {**module_choice.PORTS, "serial": "--serial"}
 OF_A_MODULE = {
-    "at_port": "--at-port",
-    "repl_port": "--repl-port",
-    "ids": "--vid-pid",
+    **module_choice.PORTS,
     "limit_ms": "--limit-ms",
     "allow_interrupt": "--allow-interrupt",
     "acknowledge": "--acknowledge",
@@ -86,9 +80,7 @@ def smoke_options(command: Command) -> Command:
             help="An operation: repl; fs-write and fs-delete for the deploy.",
         ),
         click.option("--serial", metavar="TEXT", help="The device of this USB serial number."),
-        click.option("--at-port", metavar="PORT", help="The module's AT port."),
-        click.option("--repl-port", metavar="PORT", help="Its REPL port."),
-        click.option("--vid-pid", "ids", metavar="IDS", help="Its USB ids, such as 2c7c:6001."),
+        *module_choice.port_options(),
         click.option(
             "--limit-ms",
             type=click.IntRange(10, 60_000),
@@ -110,9 +102,7 @@ def smoke_options(command: Command) -> Command:
         ),
         click.option("--json", "as_json", is_flag=True, help="Print as JSON."),
     )
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return with_options(command, options)
 
 
 @dataclass(frozen=True)
@@ -219,22 +209,18 @@ def _module(typed: dict[str, Any], evidence: Step, closing: ExitStack) -> Bench:
     from hw.guard import Authority, RiskMode, Target
     from hw.host.smoke_modem import modem_steps
     from hw.runtime import ThreadRuntime
-    from hw.serial.ports import Selection, system_ports
-    from scenarios import option_text
+    from hw.serial.ports import system_ports
     from scenarios.cli import inputs
     from scenarios.cli.modem_place import REAL as REAL_MODULE, Asked, name_of
-    from sim.modem import ModemOptions, SimulatedModem
-    from sim.modem.options import CHOICES, RANGES
 
-    selection = Selection(typed["at_port"], typed["repl_port"], typed["serial"], typed["ids"])
+    selection = module_choice.selection(typed)
     given = typed["acknowledge"]
     _refuse_unknown(given)
     target = Target("serial", name_of(selection))
     authority: Authority | AuthoritySource
     listed: Callable[[], Iterable[Listed]]
     if typed["target"] == SIM:
-        knobs = option_text.parse_into(ModemOptions(), typed["options"], CHOICES, RANGES)
-        module = closing.enter_context(SimulatedModem(knobs))
+        module = module_choice.simulated(typed["options"], closing)
         target, authority, listed = Target("world", "simulated module"), Authority(), module.ports
     else:
         authority = inputs.authority(typed["risk"], given, Selector(), target)

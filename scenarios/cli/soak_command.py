@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from scenarios.cli.codes import CHECK_FAILED, INTERRUPTED, OK
-from scenarios.cli.target import USB, is_given, refuse_other_target, target_options
+from scenarios.cli.target import USB, health_option, is_given, refuse_other_target, target_options
 
 TO_STANDARD_OUTPUT = Path("-")
 WORLD_ONLY = {
@@ -52,9 +52,7 @@ WORLD_ONLY = {
 @click.option(
     "--policy", default="reference", show_default=True, metavar="P|FILE", help="Preset or TOML."
 )
-@click.option(
-    "--health", default="", metavar="FILE:CLASS|NAME", help="A health module of your own."
-)
+@health_option
 @click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help="A bench knob.")
 @click.option(
     "--json",

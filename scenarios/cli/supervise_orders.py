@@ -61,8 +61,12 @@ class Rights:
         return self.certificate is not None or self.grants_path is not None
 
     def grants(self) -> tuple[Grant, ...]:
-        """Read the grants anew: one may have been revoked; none of a file with a mistake holds."""
-        return Grants.read(self.grants_path or default_path()).grants
+        """Read the grants anew: one may have been revoked.
+
+        Raises:
+            GrantsError: there is no file, or one with a mistake, of which none holds.
+        """
+        return Grants.read(self.grants_path or default_path(), must_exist=True).grants
 
 
 @dataclass(frozen=True)

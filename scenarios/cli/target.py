@@ -1,8 +1,8 @@
-"""The options of commands that work on a world or, through the guard, on a real device."""
+"""The options that several commands share: a world or a real device, whose health module."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -53,9 +53,22 @@ def target_options(command: Command) -> Command:
             help="... firmware to upload to its boot ROM.",
         ),
     )
+    return with_options(command, options)
+
+
+def with_options(command: Command, options: Sequence[Callable[[Any], Any]]) -> Command:
+    """Give a command options, which its help lists in their order."""
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def health_option(command: Command) -> Command:
+    """Give a command ``--health``: the module to judge, empty for the reference one."""
+    option = click.option(
+        "--health", default="", metavar="FILE:CLASS|NAME", help="A health module of your own."
+    )
+    return option(command)
 
 
 def is_given(context: click.Context, parameter: str) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from scenarios.cli.codes import CHECK_FAILED, OK
+from scenarios.cli.target import health_option
 
 FILE = click.Path(path_type=Path)
 POSITIONS = {"device": ("device",), "host": ("host",), "both": ("device", "host")}
@@ -24,6 +25,7 @@ SCHEDULE = Path("fx3loop-violation.json")
     help="Where the health module runs; both: one after the other.",
 )
 @click.option("--firmware", default="reference", show_default=True, metavar="R")
+@health_option
 @click.option("--out", type=FILE, help="Write the certificate.")
 @click.option(
     "--against", type=FILE, metavar="CERTIFICATE", help="Fail where anything got worse since."
@@ -58,6 +60,7 @@ def command(
     policy: str,
     position: str,
     firmware: str,
+    health: str,
     out: Path | None,
     against: Path | None,
     schedule: Path,
@@ -72,9 +75,13 @@ def command(
     spinning, with and without a lock, at the worst onset and at sampled ones; then every scenario,
     a soak, and the invariants. Ends with 0 when every invariant and every claim of the policy
     holds, and nothing got worse --against an older certificate; else with 1.
+
+    A certificate of a health module of your own names it, and lets nobody supervise a device.
     """
     from hw.guard.certificate import Certificate
+    from scenarios import custom_health
     from scenarios.cli import inputs, output, verify_text
+    from scenarios.errors import InputError
     from scenarios.lab import baseline, evidence, verify
     from scenarios.lab.matrix import Place
     from sim.firmware import revision
@@ -86,7 +93,8 @@ def command(
     before = None if against is None else Certificate.read(against)
     if seed is None:
         seed = DEFAULT_SEED if before is None else before.seed
-    places = [Place(chosen, name, release, seed) for name in POSITIONS[position]]
+    module = custom_health.identity(health)
+    places = [Place(chosen, name, release, seed, health=health) for name in POSITIONS[position]]
     if before is not None:
         baseline.require_common(before, POSITIONS[position])
     tasks = [task for place in places for task in verify.tasks_of(place, soak_hours)]
@@ -97,6 +105,8 @@ def command(
             step("")
     found = verify.collect(places, tasks, outcomes)
     certificate = verify.certify(found)
+    if certificate.health != module:
+        raise InputError(f"{health}: the file was changed while it was verified; verify it again")
     if out is not None:
         with output.Writing(out):
             certificate.write(out)

@@ -9,6 +9,7 @@ import click
 from hw.guard.certificate import Certificate
 from scenarios.cli.output import print_table, seconds, table, words
 from scenarios.judge import Row
+from scenarios.lab.claims import Claim
 from scenarios.lab.matrix import Group, Result, grouped
 from scenarios.lab.verify import Verified
 
@@ -39,10 +40,11 @@ def report(
         for text in item.violations:
             click.echo(f"fx3loop: {item.place.position}: {text}", err=True)
     gaps = len(certificate.not_covered)
+    module = "" if certificate.health.is_reference else f", health module {certificate.health.text}"
+    ended = "every claim holds" if certificate.is_good else "BROKEN"
     click.echo(
         f"policy {certificate.policy_name} ({certificate.policy_digest[:12]}) on firmware "
-        f"{certificate.firmware.name}: {'every claim holds' if certificate.is_good else 'BROKEN'}, "
-        f"{gaps} lines not covered"
+        f"{certificate.firmware.name}{module}: {ended}, {gaps} lines not covered"
     )
     if worse is not None:
         click.echo(f"against the baseline: {len(worse)} worse")
@@ -79,7 +81,7 @@ def _row(group: Group) -> tuple[str, ...]:
         _calls(group.calls),
         words(first.levels),
         seconds(max(detected)) if detected else "–",
-        _claimed(group.results),
+        _claimed(first.claim),
         _serves(group.results),
         verdict,
     )
@@ -92,13 +94,14 @@ def _calls(calls: Sequence[str]) -> str:
     return f"{len(calls)} calls" if len(names) > CALLS_SHOWN else ", ".join(names)
 
 
-def _claimed(results: Sequence[Result]) -> str:
-    claim = results[0].claim
+def _claimed(claim: Claim | None) -> str:
     if claim is None:
         return "nothing"
     if claim.kind != "recovers":
         return claim.kind
-    return f"level {claim.level}" + (f", {seconds(claim.within_ms)}" if claim.within_ms else "")
+    within = f", {seconds(claim.within_ms)}" if claim.within_ms else ""
+    instead = f" or {_claimed(claim.instead)}" if claim.instead else ""
+    return f"level {claim.level}{within}{instead}"
 
 
 def _serves(results: Sequence[Result]) -> str:

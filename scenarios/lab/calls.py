@@ -13,6 +13,8 @@ from hw.connection import request_name
 from hw.protocol import Request
 from hw.rx888 import Rx888
 from hw.trace import Kind, Recorder
+from scenarios import custom_health
+from scenarios.errors import InputError
 from scenarios.facts import EP0_TRACK
 from scenarios.lab.histories import AROUND_REQUEST
 from scenarios.performance import perform
@@ -132,16 +134,23 @@ class Listener:
 
 
 @lru_cache(maxsize=64)
-def record(firmware: str, policy: Policy, request: str) -> Recording:
+def record(
+    firmware: str, policy: Policy, request: str, health: str = custom_health.REFERENCE
+) -> Recording:
     """Run a request in health and return what it did.
 
     Args:
         firmware: revision.
         policy: its poll and pet intervals decide when the main loop and the timer run.
         request: one of :data:`scenarios.lab.histories.REQUESTS`.
+        health: what makes the health module; its calls are among those of the threads it runs in.
+
+    Raises:
+        InputError: the request fails already without a fault.
     """
     trace = Recorder()
-    with BenchWorld(firmware, policy, trace=trace) as world:
+    module = custom_health.find(health)
+    with BenchWorld(firmware, policy, trace=trace, health=module) as world:
         listener = Listener(world, trace)
         world.boot()
         is_slow = world.revision.adc_settle_ticks > 0
@@ -153,7 +162,10 @@ def record(firmware: str, policy: Policy, request: str) -> Recording:
         scenario = AROUND_REQUEST[request]
         done = perform(scenario, Station(device, runtime), None, {"at_ms": at_ms})
         if done.failure is not None:
-            raise AssertionError(f"{scenario.name} fails in health on {firmware}: {done.failure}")
+            raise InputError(
+                f"{scenario.name} fails in health on firmware {firmware} under policy "
+                f"{policy.name}: {done.failure}; nothing about faults can be found out there"
+            )
     from_ns = (at_ms - 1) * MILLISECOND_NS
     # The end of the first setup handler from then on: the request's own, or the one after
     # SET_CONFIGURATION, which is served by no setup handler.

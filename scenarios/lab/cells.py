@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from health import Policy
 from hw.protocol import Request
+from scenarios.custom_health import REFERENCE
 from scenarios.lab.calls import Site, record
 from scenarios.lab.histories import AROUND_QUESTIONS, AROUND_REQUEST, AROUND_STREAM, REQUESTS
 from scenarios.lab.onsets import rhythm, worst_onset_ms
@@ -92,16 +93,17 @@ class Phase:
     seed: int
 
 
-def cells(firmware: str, policy: Policy) -> tuple[Cell, ...]:
+def cells(firmware: str, policy: Policy, health: str = REFERENCE) -> tuple[Cell, ...]:
     """Return every cell of a policy on a firmware, in the order of the requests and their calls.
 
     Args:
         firmware: revision; its calls are recorded.
         policy: the slowest legal call is as long as it says, in ``longest_handler_ms``.
+        health: what makes the health module, which makes calls of its own.
     """
     found = []
     for request in REQUESTS:
-        for site in record(firmware, policy, request).sites:
+        for site in record(firmware, policy, request, health).sites:
             found += [Cell(request, fault) for fault in _faults_at(site, policy)]
     found += [Cell("STARTFX3", fault) for fault in COLD_STARTS]
     found += [Cell(STREAM, fault) for fault in WHOLE_DEVICE]
@@ -122,7 +124,14 @@ def _faults_at(site: Site, policy: Policy) -> Iterator[Fault]:
         yield replace(base, kind="error")
 
 
-def phases(cell: Cell, firmware: str, policy: Policy, seed: int, sampled: int) -> tuple[Phase, ...]:
+def phases(
+    cell: Cell,
+    firmware: str,
+    policy: Policy,
+    seed: int,
+    sampled: int,
+    health: str = REFERENCE,
+) -> tuple[Phase, ...]:
     """Return the moments at which a cell is looked at: the worst one, then sampled ones.
 
     The worst onset (:func:`scenarios.lab.onsets.worst_onset_ms`) is the worst as long as no remedy
@@ -136,12 +145,13 @@ def phases(cell: Cell, firmware: str, policy: Policy, seed: int, sampled: int) -
         policy: its poll and pet intervals.
         seed: of the draws, and of the worlds.
         sampled: how many to draw, beside the worst.
+        health: what makes the health module.
     """
     # A stream without a request of its own begins as the one that STOP meets.
     request = cell.request if cell.request in AROUND_REQUEST else "STOPFX3"
-    ready_ms = record(firmware, policy, request).ready_ms + UPTIME_US[1] // 1_000
+    ready_ms = record(firmware, policy, request, health).ready_ms + UPTIME_US[1] // 1_000
     random = Stream(seed, cell.name)
-    beats_and_pets = rhythm(cell.scenario, firmware, policy, seed, ready_ms)
+    beats_and_pets = rhythm(cell.scenario, firmware, policy, seed, ready_ms, health)
     worst_ms = worst_onset_ms(cell.fault.kind, beats_and_pets, firmware, policy, ready_ms)
     found = [Phase("worst", worst_ms, seed)]
     for number in range(1, sampled + 1):

@@ -36,11 +36,13 @@ class Claim:
             (it serves again, by whatever) or ``harmless`` (legal: nothing beyond level 1 happens).
         level: the level that has acted at the latest; 0 where none has to.
         within_ms: bound of its detection from the onset; 0 where there is none.
+        instead: what may be kept in its place, by a lower level and sooner; None for nothing.
     """
 
     kind: str
     level: int = 0
     within_ms: int = 0
+    instead: Claim | None = None
 
 
 HARMLESS = Claim("harmless")
@@ -91,11 +93,12 @@ def _hang(policy: Policy, firmware: str, cell: Cell) -> Claim | None:
     if found is None or cell.lock == "none" or revision(firmware).remedies_wait:
         return found
     # Before the limit is over, a remedy for the stream may wait for that lock for ever in the main
-    # thread; then level 5 alone is left, and its time begins there.
+    # thread; then level 5 alone is left, and its time begins there. Whether one is tried is the
+    # host's affair: while it reads on, the stream is well.
     last = bounded(policy, firmware, Condition.MAIN_DEATH)
     if last is None:
         return None
-    return Claim("recovers", found.level, found.within_ms + last.within_ms)
+    return Claim("recovers", last.level, found.within_ms + last.within_ms, instead=found)
 
 
 def _desync(policy: Policy, cell: Cell) -> Claim | None:

@@ -53,6 +53,7 @@ def of_cell(place: Place, result: Result) -> Schedule:
         seed=run.phase.seed,
         faults=(result.cell.at(at_ms),),
         parameters=(("at_ms", at_ms),),
+        health=place.health,
     )
 
 
@@ -103,5 +104,6 @@ def _of_scenario(place: Place, name: str) -> Schedule:
         position=place.position,
         seed=place.seed,
         faults=scenario.faults(random),
+        health=place.health,
     )
     return replace(whole, parameters=parameters)

@@ -14,6 +14,10 @@ from scenarios.lab.bounds import LEVEL_1_TICKS, MILLISECOND_NS
 HARNESS_NS = 8_000 * MILLISECOND_NS
 """test_main_recovery asks eight times, once a second, for the end of a dead main loop
 (fx3_cmd.c)."""
+PLL_POLLS = 100
+"""So often STARTADC asks for the PLL's lock at the most, and sleeps a tick before each
+(USBHandler.c); what else it does keeps the main loop from looking."""
+STARTADC_WAITS = "STARTADC, where the PLL does not lock"
 COARSE_POLLS = 2
 """Fewer polls than this within a limit, and the poll adds half of it or more."""
 
@@ -64,6 +68,7 @@ def findings(
         *_stream(policy, bench),
         *_polls(policy),
         *_host(policy, timeout_ms),
+        *_handlers(policy, bench),
         *_spin(policy),
         *_watchdog(policy, bench),
     ]
@@ -133,6 +138,39 @@ def _host(policy: Policy, timeout_ms: int) -> Iterator[Finding]:
                 f"a host that repeats a request after {timeout_ms} ms fails {within} times in "
                 f"ep0_desync_window_ms = {policy.ep0_desync_window_ms}: that is a desync at "
                 f"ep0_desync_limit = {limit}",
+            )
+
+
+def _handlers(policy: Policy, bench: LabBench) -> Iterator[Finding]:
+    startadc_ms = bench.revision.adc_settle_ticks or PLL_POLLS
+    longest_ms = policy.longest_handler_ms
+    known = {
+        "ep0_limit_ms": (
+            StatusCode.EP0_WEDGED,
+            max(longest_ms, startadc_ms),
+            "longest_handler_ms" if longest_ms >= startadc_ms else STARTADC_WAITS,
+        ),
+        "usb_event_limit_ms": (StatusCode.USB_EVENT_WEDGED, longest_ms, "longest_handler_ms"),
+    }
+    for name, (code, legal_ms, what) in known.items():
+        limit_ms = getattr(policy, name)
+        if not limit_ms or not policy.ladder(code):
+            continue
+        # The entry is stamped in ticks, so that a limit spares what ends a tick before it.
+        margin_ms = limit_ms - 1 - legal_ms
+        if margin_ms < 0:
+            yield Finding(
+                Severity.ERROR,
+                "resets-startadc",
+                f"{name} = {limit_ms}: a legal handler takes {legal_ms} ms ({what}), and a healthy "
+                "device is reset in it",
+            )
+        elif margin_ms == 0:
+            yield Finding(
+                Severity.WARNING,
+                "no-handler-margin",
+                f"{name} = {limit_ms} leaves no margin: the longest legal handler takes "
+                f"{legal_ms} ms ({what}), and one of {limit_ms} ms is reset",
             )
 
 

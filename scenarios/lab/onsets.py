@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from health import Policy
+from scenarios import custom_health
 from scenarios.lab.bench import LabBench
 from scenarios.lab.bounds import cold_age_ticks
 from scenarios.lab.histories import HISTORIES
@@ -27,7 +28,9 @@ class Rhythm:
 
 
 @lru_cache(maxsize=64)
-def rhythm(history: str, firmware: str, policy: Policy, seed: int, ready_ms: int) -> Rhythm:
+def rhythm(
+    history: str, firmware: str, policy: Policy, seed: int, ready_ms: int, health: str
+) -> Rhythm:
     """Run a history in health and return its rhythm.
 
     It is that of this history and seed alone: each poll that reads the clock generator puts the
@@ -39,6 +42,7 @@ def rhythm(history: str, firmware: str, policy: Policy, seed: int, ready_ms: int
         policy: its intervals.
         seed: of the world.
         ready_ms: the earliest moment for which the history can be asked.
+        health: what makes the health module.
     """
     at_ms = ready_ms + policy.pet_interval_ms + policy.poll_interval_ms
     episode = run_episode(
@@ -48,6 +52,7 @@ def rhythm(history: str, firmware: str, policy: Policy, seed: int, ready_ms: int
         seed=seed,
         faults=(),
         parameters={"at_ms": at_ms},
+        health=custom_health.find(health),
     )
     until_ns = (at_ms - 1) * MILLISECOND_NS
     pets_ns = [at_ns for life in episode.facts.lives for at_ns in life.pets_ns if at_ns < until_ns]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Collection, Iterator
 from typing import Any
 
-from health import Health, HealthModule, Platform, Policy, Status, Watchdog
+from health import HealthModule, Platform, Policy, Status, Watchdog
 from hw.boot import Image
 from hw.rx888 import Rx888
+from scenarios import custom_health
 from scenarios.lab.cells import BUSY_HOST, COLD_STARTS, DESYNC, STREAM, WHOLE_DEVICE, Cell, phases
 from scenarios.lab.histories import HISTORIES
 from scenarios.lab.matrix import Place
@@ -18,7 +20,7 @@ from sim.host.backend import get_backend
 from sim.host.runtime import WorldRuntime
 from sim.world import BenchWorld
 
-PLAIN = (int, str, bytes, bytearray, type(None))
+PLAIN = (int, float, str, bytes, bytearray, type(None))
 HISTORY = (
     Cell(
         "STOPFX3",
@@ -36,14 +38,16 @@ class Watched:
 
     Args:
         health: the module.
+        package: in which its class is; what else is of this package is part of its state.
 
     Attributes:
         changes: what evaluate changed, one a line.
         evaluations: how often it was asked by the main loop.
     """
 
-    def __init__(self, health: HealthModule) -> None:
+    def __init__(self, health: HealthModule, package: str) -> None:
         self._health = health
+        self._packages = ("health", package)
         self.init = health.init
         self.record_event = health.record_event
         self.recover = health.recover
@@ -54,14 +58,17 @@ class Watched:
     def evaluate(self) -> Status:
         """Evaluate, and note any change of state and any second answer that differs."""
         self.evaluations += 1
-        before = _state(self._health)
+        before = self._state()
         status = self._health.evaluate()
         again = self._health.evaluate()
-        if _state(self._health) != before:
+        if self._state() != before:
             self.changes.append(f"evaluate changed the state of the module ({status.code.name})")
         elif (again.code, again.since_ms) != (status.code, status.since_ms):
             self.changes.append(f"evaluate answered {status.code.name}, then {again.code.name}")
         return status
+
+    def _state(self) -> Any:  # noqa: ANN401 - whatever the module holds
+        return state_of(self._health, self._packages)
 
 
 def evaluate_changes_nothing(place: Place) -> tuple[str, ...]:
@@ -70,11 +77,13 @@ def evaluate_changes_nothing(place: Place) -> tuple[str, ...]:
 
 
 def _changes(place: Place, cell: Cell) -> Iterator[str]:
-    phase = phases(cell, place.firmware, place.policy, place.seed, 0)[0]
+    phase = phases(cell, place.firmware, place.policy, place.seed, 0, place.health)[0]
     watched: list[Watched] = []
+    module = custom_health.find(place.health)
 
     def watch(policy: Policy, platform: Platform, watchdog: Watchdog | None) -> Watched:
-        watched.append(Watched(Health(policy, platform, watchdog)))
+        made = module(policy, platform, watchdog)
+        watched.append(Watched(made, type(made).__module__.partition(".")[0]))
         return watched[-1]
 
     faults = (cell.at(phase.at_ms),)
@@ -91,14 +100,36 @@ def _changes(place: Place, cell: Cell) -> Iterator[str]:
         yield from item.changes
 
 
-def _state(item: Any) -> Any:  # noqa: ANN401 - any part of the module
-    """Everything that an object of the health package holds, as a value to compare."""
+def state_of(item: Any, packages: Collection[str], above: tuple[int, ...] = ()) -> Any:  # noqa: ANN401
+    """Return everything that an object of some packages holds, as a value to compare.
+
+    Args:
+        item: any part of a health module.
+        packages: whose objects are looked into; what else there is, such as the platform, is not
+            the module's own.
+        above: the ids of the objects that hold it, so that a circle ends.
+    """
     if isinstance(item, PLAIN):
         return bytes(item) if isinstance(item, bytearray) else item
-    if isinstance(item, list | tuple):
-        return tuple(_state(part) for part in item)
-    kind = type(item)
-    if not kind.__module__.startswith("health."):
+    if id(item) in above:
         return None
-    names = [name for base in kind.__mro__ for name in getattr(base, "__slots__", ())]
-    return kind.__name__, tuple(_state(getattr(item, name, None)) for name in names)
+    above = (*above, id(item))
+    if isinstance(item, list | tuple | deque):
+        return tuple(state_of(part, packages, above) for part in item)
+    if isinstance(item, dict):
+        return tuple((repr(key), state_of(part, packages, above)) for key, part in item.items())
+    if isinstance(item, set | frozenset):
+        return tuple(sorted(map(repr, item)))
+    kind = type(item)
+    if kind.__module__.partition(".")[0] not in packages:
+        return None
+    names = [name for base in kind.__mro__ for name in _slots(base)]
+    names += getattr(item, "__dict__", {})
+    return kind.__name__, tuple(
+        (name, state_of(getattr(item, name, None), packages, above)) for name in names
+    )
+
+
+def _slots(kind: type) -> tuple[str, ...]:
+    found = kind.__dict__.get("__slots__", ())
+    return (found,) if isinstance(found, str) else tuple(found)

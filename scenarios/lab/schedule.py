@@ -10,7 +10,7 @@ from typing import Any
 
 from health import Policy
 from hw.trace.transfers import TransferLog
-from scenarios import option_text, registry
+from scenarios import custom_health, option_text, registry
 from scenarios.errors import InputError
 from scenarios.lab.histories import HISTORIES
 from scenarios.runner import Episode, run_episode
@@ -24,6 +24,7 @@ KINDS: dict[str, type] = {
     "firmware": str,
     "policy": str,
     "position": str,
+    "health": str,
     "seed": int,
     "faults": list,
     "options": list,
@@ -46,6 +47,7 @@ class Schedule:
         faults: what is injected.
         parameters: of the scenario's function, over those that it draws.
         options: bench knobs that are turned, as text.
+        health: what makes the health module, see :func:`scenarios.custom_health.find`.
     """
 
     scenario: str
@@ -56,6 +58,7 @@ class Schedule:
     faults: tuple[Fault, ...]
     parameters: tuple[tuple[str, int], ...] = ()
     options: tuple[str, ...] = ()
+    health: str = custom_health.REFERENCE
 
     def run(self, look_interval_ms: int = 0, transfers: TransferLog | None = None) -> Episode:
         """Run it.
@@ -74,6 +77,7 @@ class Schedule:
             faults=self.faults,
             options=option_text.parse(self.options),
             parameters=dict(self.parameters),
+            health=custom_health.find(self.health),
             look_interval_ms=look_interval_ms,
             transfers=transfers,
         )
@@ -122,6 +126,7 @@ def write(schedule: Schedule, shows: Sequence[str], path: Path) -> Recorded:
         "parameters": dict(schedule.parameters),
         "firmware": schedule.firmware,
         "position": schedule.position,
+        "health": schedule.health,
         "seed": schedule.seed,
         "faults": [str(fault) for fault in schedule.faults],
         "options": list(schedule.options),
@@ -148,6 +153,8 @@ def read(path: Path) -> Recorded:
     schema = document.get("schema") if isinstance(document, dict) else None
     if schema != SCHEMA:
         raise InputError(f"{path} is no fault schedule: its schema is {schema!r}, not {SCHEMA!r}")
+    # Written before there was another health module than the reference one.
+    document.setdefault("health", custom_health.REFERENCE)
     for name, kind in KINDS.items():
         if type(document.get(name)) is not kind:
             raise InputError(f"{path}: {name} is missing or no {kind.__name__}")
@@ -160,5 +167,6 @@ def read(path: Path) -> Recorded:
         faults=tuple(Fault.parse(str(text)) for text in document["faults"]),
         parameters=tuple((name, int(value)) for name, value in document["parameters"].items()),
         options=tuple(str(text) for text in document["options"]),
+        health=document["health"],
     )
     return Recorded(schedule, document["trace"], tuple(str(text) for text in document["shows"]))

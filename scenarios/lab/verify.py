@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from health import Level
 from hw.guard.certificate import Certificate, Firmware
-from scenarios import expected, registry, selection
+from scenarios import custom_health, expected, registry, selection
 from scenarios.batch import Job, run_job
 from scenarios.judge import GOOD_ENDS, Row
 from scenarios.lab.cells import Cell, cells
@@ -171,9 +171,10 @@ def tasks_of(place: Place, hours: float) -> list[Task]:
                 place.seed,
                 None,
                 Options(),
+                place.health,
             )
             found.append(ScenarioTask(place.position, job))
-    found += [CellTask(place, cell) for cell in cells(place.firmware, place.policy)]
+    found += [CellTask(place, cell) for cell in cells(place.firmware, place.policy, place.health)]
     return found
 
 
@@ -252,6 +253,7 @@ def certify(found: Sequence[Verified]) -> Certificate:
         is_good=not any(item.violations for item in found),
         positions={item.place.position: item.as_dict() for item in found},
         not_covered=(*(text for item in found for text in item.not_covered), *NEVER),
+        health=custom_health.identity(place.health),
     )
 
 
@@ -279,7 +281,8 @@ def soak(place: Place, hours: float) -> Soaked:
     plan = Plan(
         table, place.seed, hours, firmware=place.firmware, policy=place.policy.name, is_quiet=True
     )
-    with SoakBench(table, place.firmware, place.policy, seed=place.seed) as bench:
+    health = custom_health.find(place.health)
+    with SoakBench(table, place.firmware, place.policy, seed=place.seed, health=health) as bench:
         record = Harness(plan, bench, lambda line: None).run()
     return Soaked(hours, place.seed, record.cycles, _failures(place, record), lacking)
 

@@ -108,7 +108,8 @@ def _claim_text(claim: Mapping[str, Any] | None) -> str:
     if claim["kind"] != "recovers":
         return str(claim["kind"])
     within = f" within {duration(claim['within_ms'])}" if claim["within_ms"] else ""
-    return f"level {claim['level']}{within}"
+    instead = f", or {_claim_text(claim['instead'])}" if claim.get("instead") else ""
+    return f"level {claim['level']}{within}{instead}"
 
 
 def _serving_text(serving_ms: float | None) -> str:

@@ -100,6 +100,7 @@ def _facts(certificate: Certificate) -> tuple[Fact, ...]:
     return (
         Fact("Policy digest", certificate.policy_digest[:16], is_code=True),
         Fact("Firmware", f"{firmware.name} ({version}), GETSTATS {firmware.stats_bytes} bytes"),
+        Fact("Health module", certificate.health.text),
         Fact("Position", " and ".join(certificate.positions)),
         Fact("Seed", str(certificate.seed)),
         Fact("Made with", programs),
@@ -136,13 +137,12 @@ def _sections(
         "the best case to the worst (fx3loop bounds).",
         certificate_runs.latencies(policy, certificate.firmware.name, position, cells),
     )
-    place = Place(policy, position, certificate.firmware.name, certificate.seed)
     yield Section(
         f"worst-{position}",
         f"Worst runs{suffix}",
         "The cells that ended worst, or came back last, each at its worst onset. They were run "
         "again for this page: the same seed gives the same run.",
-        tuple(certificate_runs.worst(place, cells)) or (Note("There is no run to show."),),
+        _worst(certificate, policy, position, cells),
     )
     yield Section(
         f"scenarios-{position}",
@@ -150,6 +150,19 @@ def _sections(
         "",
         (_scenarios(found["scenarios"]), _soak(found["soak"])),
     )
+
+
+def _worst(
+    certificate: Certificate,
+    policy: Policy,
+    position: str,
+    cells: Mapping[Cell, Mapping[str, Any]],
+) -> tuple[Block, ...]:
+    if not certificate.health.is_reference:
+        text = f"The health module {certificate.health.text} is not at hand: nothing was run again."
+        return (Note(text),)
+    place = Place(policy, position, certificate.firmware.name, certificate.seed)
+    return tuple(certificate_runs.worst(place, cells)) or (Note("There is no run to show."),)
 
 
 # ---------------------------------------------------------------- the rest

@@ -146,3 +146,5 @@ COMMANDS: dict[str, Callable[..., str]] = {
         load,
     )
 }
+IN_TWO_WORDS = {"i2c read": "i2cr", "i2c write": "i2cw"}
+"""Other names of some of them."""

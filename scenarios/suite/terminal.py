@@ -15,7 +15,7 @@ from hw.errors import DeviceError
 from hw.protocol import EP0_BUFFER_BYTES
 from scenarios.errors import InputError, Trouble, describe, not_known
 from scenarios.station import Station
-from scenarios.suite.commands import COMMANDS
+from scenarios.suite.commands import COMMANDS, IN_TWO_WORDS
 from scenarios.suite.moves import ask, read_console
 
 POLL_INTERVAL_MS = 50
@@ -130,17 +130,44 @@ def parse(words: Sequence[str]) -> Callable[[Station], str]:
     Raises:
         InputError: no such command, or not its numbers.
     """
-    name, *texts = words or [""]
-    command = COMMANDS.get(name)
-    if command is None:
-        raise not_known("command", name, COMMANDS)
+    name, texts = _named(words)
+    command = _command(name)
     numbers = _arguments(name, command, texts)
     return lambda station: command(station, *numbers)
 
 
+def is_known(name: str) -> bool:
+    """Return whether a plain command begins with this word."""
+    return name in COMMANDS or bool(_spellings(name))
+
+
 def usage(name: str) -> str:
     """Return a command's name and what it takes, such as ``i2cr ADDRESS REGISTER SIZE_BYTES``."""
-    return " ".join([name, *(item.upper() for item in _parameters(COMMANDS[name]))])
+    return " ".join([name, *(item.upper() for item in _parameters(_command(name)))])
+
+
+def _spellings(first: str) -> list[str]:
+    """The names in two words that begin with this one."""
+    return [name for name in IN_TWO_WORDS if name.split()[0] == first]
+
+
+def _named(words: Sequence[str]) -> tuple[str, Sequence[str]]:
+    """The name of a command, in one word or two, and the words behind it."""
+    first = words[0] if words else ""
+    spellings = _spellings(first)
+    if not spellings:
+        if first not in COMMANDS:
+            raise not_known("command", first, COMMANDS)
+        return first, words[1:]
+    both = " ".join(words[:2])
+    if both not in spellings:
+        wanted = " or ".join(map(usage, spellings))
+        raise InputError(f"{first} is {wanted}, not {both!r}")
+    return both, words[2:]
+
+
+def _command(name: str) -> Callable[..., str]:
+    return COMMANDS[IN_TWO_WORDS.get(name, name)]
 
 
 def _parameters(command: Callable[..., str]) -> list[str]:

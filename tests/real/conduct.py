@@ -23,6 +23,7 @@ from hw.protocol import (
     VENDOR_OUT,
     Request,
 )
+from tests.hw.fake_usb import DEVICE_FIELDS
 
 UNKNOWN_REQUEST = 0x77
 RATE_HZ = 2_000_000
@@ -284,20 +285,7 @@ class Conduct:
 
 
 _FIELDS = (
-    "bLength",
-    "bDescriptorType",
-    "bcdUSB",
-    "bDeviceClass",
-    "bDeviceSubClass",
-    "bDeviceProtocol",
-    "bMaxPacketSize0",
-    "idVendor",
-    "idProduct",
-    "bcdDevice",
-    "iManufacturer",
-    "iProduct",
-    "iSerialNumber",
-    "bNumConfigurations",
+    *DEVICE_FIELDS,
     "bus",
     "port_number",
     "port_numbers",

@@ -52,6 +52,8 @@ def words(line):
         ("wdg_max 3", "PASS wdg_max: 3"),
         ("i2cr 0xC0 0 1", "PASS i2cr: 21"),
         ("i2cw 0xC0 183 0xD2 1 2", "PASS i2cw: 3 bytes"),
+        ("i2c read 0xC0 0 1", "PASS i2c: 21"),
+        ("i2c write 0xC0 183 0xD2 1 2", "PASS i2c: 3 bytes"),
         ("raw 0xB4", "PASS raw: STALL"),
         ("reset", "PASS reset: reset"),
         ("load", "PASS load: 4096 bytes uploaded"),
@@ -84,6 +86,35 @@ def test_commands_follow_one_another_on_one_device():
     ]
     assert "faults=2 " in together.stdout
     assert device(line).stdout == together.stdout
+
+
+@pytest.mark.parametrize("chain", ["{0}, {1}", "{0} , {1}", "{0} ,{1}"])
+def test_i2c_in_two_words_is_the_original_s_command(chain):
+    """What is written by one name is read by the other, wherever the comma stands."""
+    typed = chain.format("i2c write 0xC0 183 0xD2", "i2c read 0xC0 183 1, i2cr 0xC0 183 1")
+    assert [line.split(": ")[1] for line in device(*words(typed)).stdout.splitlines()] == [
+        *("1 bytes", "d2", "d2")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("--count", "2"), ("--seed", "3"), ("--fault", "timer_death:at_ms=90000")]
+)
+def test_a_comma_may_follow_an_option_s_value(option, value):
+    """The command goes on with the next one, as after a plain word."""
+    told = device(*words(f"watch --count 2 {option} {value}, stop"))
+    assert told.exit_code == 0
+    assert [line.split(":")[0] for line in told.stdout.splitlines()[-2:]] == [
+        *("PASS watch", "PASS stop")
+    ]
+    assert device(*words(f"watch --count 2 {option}={value}, stop")).stdout == told.stdout
+    assert device(*words(f"watch --count 2 {option} {value} , stop")).stdout == told.stdout
+
+
+def test_a_comma_may_follow_a_flag():
+    """It is no part of the flag's name."""
+    done = device(*words("test --json, stop"))
+    assert [item["command"] for item in json.loads(done.stdout)["commands"]] == ["test", "stop"]
 
 
 def test_a_device_that_was_reset_is_loaded_again():

@@ -52,6 +52,21 @@ def document(done):
     return json.loads(done.stdout)
 
 
+# ---------------------------------------------------------------- no module
+
+
+@pytest.mark.parametrize("words", ["probe", "info", "repl", "fs ls"])
+def test_without_a_module_that_is_said_and_what_to_do(words, monkeypatch):
+    """In one line, with exit code 4: how to name a port, and that a simulated module is there."""
+    monkeypatch.setattr("scenarios.cli.modem_place.discover", list)
+    done = modem(*words.split())
+    assert (done.exit_code, done.stdout) == (4, "")
+    [line] = done.stderr.splitlines()
+    assert "no module found (this host has no serial port)" in line
+    assert "--at-port /dev/ttyUSB2" in line
+    assert "--target sim" in line
+
+
 # ---------------------------------------------------------------- probe
 
 

@@ -131,6 +131,24 @@ def test_a_world_with_a_certificate_named_is_treated_as_a_device(certificate, gr
     assert "no certificate for policy reference" in alone["observing"]
 
 
+def test_a_grants_file_that_is_missing_is_named_with_how_to_write_one(certificate, tmp_path):
+    """It observes on without it, and says so wherever it gives its reason."""
+    path = tmp_path / "none.toml"
+    words = ["--certificate", certificate, "--grants", path, "--duration", 2]
+    reason = (
+        f"no standing grant for serial {SERIAL}: there is no file {path}; write one: "
+        f'[[grant]] serial = "{SERIAL}" levels = [1, 4], one item a line'
+    )
+    found = sim(*words, "--json", "--log-json")
+    assert (found.exit_code, json.loads(found.stdout)["observing"]) == (0, reason)
+    first = json.loads(found.stderr.splitlines()[0])
+    assert (first["event"], first["reason"]) == ("observing", reason)
+    told = sim(*words)
+    assert f"observed only: {reason}" in told.stdout.splitlines()
+    path.write_text(GRANT)
+    assert json.loads(sim(*words, "--json").stdout)["observing"] == ""
+
+
 def test_once_lasts_as_long_as_the_slowest_detection():
     found = json.loads(sim("--once", "--json").stdout)
     assert found["duration_s"] == 6.2

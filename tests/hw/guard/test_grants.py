@@ -35,7 +35,10 @@ def test_an_empty_file_grants_nothing(tmp_path, text):
 
 
 def test_no_file_grants_nothing(tmp_path):
-    assert Grants.read(tmp_path / "none.toml") == Grants()
+    path = tmp_path / "none.toml"
+    assert Grants.read(path) == Grants()
+    with pytest.raises(GrantsError, match=f"there is no file {path}; write one: \\[\\[grant"):
+        Grants.read(path, must_exist=True)
 
 
 @pytest.mark.parametrize(

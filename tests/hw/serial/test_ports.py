@@ -19,6 +19,7 @@ from hw.serial.errors import (
     NoModuleError,
     PortAccessError,
     PortBusyError,
+    PortMissingError,
     SeveralModulesError,
     SilentError,
     from_serial_error,
@@ -131,6 +132,42 @@ def test_weakness_08_what_is_not_known_is_never_guessed(role, listed):
         choose(found(*listed), ONLY, role)
 
 
+@pytest.mark.parametrize(
+    ("listed", "selection", "role", "words"),
+    [
+        ((), ONLY, Role.AT, "AT port: no module found (this host has no serial port)"),
+        (
+            STRANGERS[:1],
+            ONLY,
+            Role.REPL,
+            "REPL port: no module found (this host has 1 serial port, but none that is known as a "
+            "module's REPL port)",
+        ),
+        (
+            PAIR,
+            Selection(serial="C3"),
+            Role.AT,
+            "AT port: no module found (this host has 2 serial ports, but none that is known as the "
+            "AT port of the module serial C3)",
+        ),
+        (
+            (port("/dev/ttyUSB0", pid=0x4242, interface=3),),
+            Selection(repl_port="/dev/ttyUSB9"),
+            Role.AT,
+            "AT port: no module found (the role of /dev/ttyUSB0 is not known)",
+        ),
+    ],
+)
+def test_where_no_module_is_found_that_is_said_with_how_to_name_one(listed, selection, role, words):
+    """Never "the only module" where there is none."""
+    with pytest.raises(NoModuleError) as caught:
+        choose(found(*listed), selection, role)
+    assert str(caught.value) == (
+        f"{words}; see this host's ports with fx3loop modem probe and name the module's, such as "
+        "--at-port /dev/ttyUSB2 --repl-port /dev/ttyUSB3; without one try --target sim"
+    )
+
+
 def test_weakness_08_one_port_is_never_both():
     """However it is written."""
     with pytest.raises(ChoiceError, match="at once"):
@@ -235,20 +272,20 @@ def windows(text):
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
-        (SerialException(errno.ENOENT, "no"), NoModuleError),
+        (SerialException(errno.ENOENT, "no"), PortMissingError),
         (SerialException(errno.EACCES, "no"), PortAccessError),
         (SerialException(errno.EBUSY, "no"), PortBusyError),
         (SerialException(errno.EAGAIN, "no"), PortBusyError),
         (windows("PermissionError(13, 'Access is denied.', None, 5)"), PortBusyError),
         (windows("PermissionError(13, 'Zugriff verweigert', None, 5)"), PortBusyError),
         (windows("PermissionError(13, '拒绝访问。', None, 5)"), PortBusyError),
-        (windows("FileNotFoundError(2, '系统找不到指定的文件。', None, 2)"), NoModuleError),
+        (windows("FileNotFoundError(2, '系统找不到指定的文件。', None, 2)"), PortMissingError),
         (
             windows("OSError(22, 'The semaphore timeout period has expired.', None, 121)"),
             SilentError,
         ),
         (SerialTimeoutException("Write timeout"), SilentError),
-        (SerialException("nothing that anybody knows"), NoModuleError),
+        (SerialException("nothing that anybody knows"), PortMissingError),
     ],
 )
 def test_weakness_20_an_error_is_told_by_its_number(error, kind):
@@ -272,7 +309,7 @@ def test_weakness_20_an_open_port_that_fails_has_left(error):
 
 def test_a_port_that_is_not_there():
     """A typed error, and no traceback."""
-    with pytest.raises(NoModuleError):
+    with pytest.raises(PortMissingError, match="/dev/no-such-port: no such port; see"):
         SerialTransport("/dev/no-such-port")
 
 

@@ -6,13 +6,14 @@ import pytest
 
 from health import Level, Policy
 from hw.guard import Authority, Grant, HostState, Operation, Target, decide
-from hw.guard.certificate import Certificate, Firmware
+from hw.guard.certificate import Certificate, Firmware, HealthClass
 from hw.guard.grants import GrantsError
 from hw.supervisor import Forbidden, FreeHand, StandingMandate, standing_authority
 
 POLICY = Policy.preset("reference")
 SERIAL = "0009072C00D62F32"
 GRANT = Grant(SERIAL, frozenset((Level.STREAM, Level.DEVICE_RESET)))
+OTHER = HealthClass("mine.py:Mine", is_reference=False, file_sha256="0" * 64)
 CERTIFICATE = Certificate(
     policy_name=POLICY.name,
     policy_digest=POLICY.digest,
@@ -47,6 +48,7 @@ def test_with_certificate_grant_and_a_stable_host_it_may_act():
         ({"certificate": None}, 24, "no certificate for policy reference"),
         ({"certificate": replace(CERTIFICATE, is_good=False)}, 24, "does not hold"),
         ({"certificate": replace(CERTIFICATE, positions={"device": {}})}, 24, "position host"),
+        ({"certificate": replace(CERTIFICATE, health=OTHER)}, 24, "not with the reference one"),
         ({"policy": Policy.preset("level-1-4")}, 24, "it is bound to policy"),
         ({}, 20, "there the module sees less"),
         ({}, 0, "the device's 0: there the module sees less"),
@@ -70,7 +72,8 @@ def wrong_file():
 
 def test_no_grant_of_a_file_with_a_mistake_holds_and_the_reason_is_told():
     """The operator edits it while the supervisor runs."""
-    assert mandate(grants=wrong_file).observing(24) == "grants.toml: no TOML"
+    told = f"no standing grant for serial {SERIAL}: grants.toml: no TOML"
+    assert mandate(grants=wrong_file).observing(24) == told
     source = standing_authority(Authority(), wrong_file, lambda: HostState.NORMAL, lambda: 1_000.0)
     assert source().grants == ()
 

@@ -12,6 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from health import Level, Policy
+from health.errors import PolicyError
+from hw.protocol import Request
 from scenarios.cli import cli
 from scenarios.errors import InputError
 from scenarios.lab import bounds as forms, strikes
@@ -21,6 +23,7 @@ from scenarios.lab.findings import Severity, findings
 from sim.faults import Fault
 from sim.options import Options
 from sim.world import BenchWorld
+from tests.sim.bench import word
 
 MS = 1_000_000
 PERIOD_NS = 5_156_250_000
@@ -243,6 +246,65 @@ def test_a_host_that_waits_as_long_as_the_limit_is_an_error(timeout_ms, is_error
     """The device would be reset while its host still waits; the boundary is the limit itself."""
     found = rules(SHIPPED, host_timeout_ms=timeout_ms)
     assert (found.get("within-host-timeout") is Severity.ERROR) == is_error
+
+
+def handler_policy(limit_ms: int, longest_ms: int, name: str = "ep0_limit_ms") -> Policy:
+    """A poll in each tick, and a host that gives up before the limit."""
+    limits = {"ep0_limit_ms": 2_000, "usb_event_limit_ms": 2_000, name: limit_ms}
+    return replace(
+        REFERENCE,
+        poll_interval_ms=1,
+        host_control_timeout_ms=0,
+        longest_handler_ms=longest_ms,
+        **limits,
+    )
+
+
+@pytest.mark.parametrize("name", ["ep0_limit_ms", "usb_event_limit_ms"])
+@pytest.mark.parametrize(("limit_ms", "severity"), [(201, Severity.WARNING), (202, None)])
+def test_a_limit_without_margin_for_the_longest_handler_is_warned_of(name, limit_ms, severity):
+    """One of 200 ms is survived by a limit of 201, at no margin: what lasts 201 ms is reset.
+
+    A limit of 200 itself is no policy at all (``limit-above-longest-handler``).
+    """
+    with pytest.raises(PolicyError, match="limit-above-longest-handler"):
+        handler_policy(200, 200, name)
+    policy = handler_policy(limit_ms, 200, name)
+    condition = Condition.EP0_BLOCKED if name == "ep0_limit_ms" else Condition.USB_EVENT_BLOCKED
+    assert bounds(policy, LATEST)[condition].margin_ns == (limit_ms - 201) * MS
+    found = [item for item in findings(policy, LATEST) if item.rule == "no-handler-margin"]
+    assert [item.severity for item in found] == ([severity] if severity else [])
+    assert all(f"{name} = {limit_ms}" in item.text and "200 ms" in item.text for item in found)
+
+
+@pytest.mark.parametrize(
+    ("limit_ms", "rule"), [(100, "resets-startadc"), (101, "no-handler-margin"), (102, None)]
+)
+def test_what_startadc_is_known_to_take_is_legal_whatever_the_policy_says(limit_ms, rule):
+    """100 polls for the PLL's lock, a tick each.
+
+    The simulator agrees: at some phases within a tick the device is reset, and beyond at none.
+    """
+    policy = handler_policy(limit_ms, 0)
+    found = rules(policy, FW_2_3)
+    assert [name for name in ("resets-startadc", "no-handler-margin") if name in found] == (
+        [rule] if rule else []
+    )
+    assert (found.get("resets-startadc") is Severity.ERROR) == (limit_ms == 100)
+    resets = 0
+    for phase_ns in range(0, MS, 100_000):
+        with BenchWorld("fw-2.3", policy, options=Options(pll_lock_ms=60_000)) as world:
+            world.boot()
+            world.run_until(1_000 * MS + phase_ns)
+            word(world, Request.STARTADC, 64_000_000)
+            world.run_until(1_200 * MS)
+            resets += len(world.chip.resets)
+    assert (resets > 0) == (limit_ms == 100)
+
+
+def test_an_event_handler_is_no_startadc():
+    """What a vendor request takes says nothing about the USB event callback."""
+    assert "resets-startadc" not in rules(handler_policy(50, 0, "usb_event_limit_ms"))
 
 
 @pytest.mark.parametrize(("timeout_ms", "is_warned"), [(500, True), (666, True), (667, False)])

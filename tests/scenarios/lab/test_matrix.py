@@ -184,6 +184,38 @@ def test_without_a_claim_nothing_but_the_bench_can_break():
     assert list(broken(None, Run(PHASE, (), None, "locked_up", True))) == []
 
 
+WAITS = Claim("recovers", 5, 2_103 + 8_160, instead=Claim("recovers", 4, 2_103))
+"""A handler holds a lock on a firmware whose level 1 may wait for it: level 5 is left then, and
+level 4 answers where nothing below it is tried."""
+
+
+@pytest.mark.parametrize(
+    ("answers", "says"),
+    [
+        (((4, 2_103.0),), []),
+        (((4, 2_103.001),), ["level 5 claimed, but none answered"]),
+        (((1, 1_298.0), (5, 8_154.0)), []),
+        (((5, 10_263.0),), []),
+        (((5, 10_263.001),), ["answered after 10263 ms, claimed within 10263 ms"]),
+        (((1, 1_298.0),), ["level 5 claimed, but none answered"]),
+    ],
+)
+def test_where_a_remedy_may_wait_for_a_lock_either_level_keeps_its_own_time(answers, says):
+    """Level 4 may not come as late as level 5 may."""
+    run = Run(PHASE, answers, 12_000.0, "recovered", True)
+    assert list(broken(WAITS, run)) == says
+
+
+def test_the_claim_about_a_held_lock_names_the_level_that_acts():
+    """Level 1 waits for ever where the host stopped reading; level 4 answers where it reads on."""
+    place = Place(SHIPPED, "device", "fw-2.3", sampled=6)
+    for call, level in (("usb_get_ep0_data", 5), ("gpif_disable", 4)):
+        result = run_cell(place, in_reset(call=call, lock="channel"))
+        assert (result.claim, result.levels, result.reds) == (WAITS, (level,), ())
+        named = {int(item.level) for item in (result.claim, result.claim.instead)}
+        assert level in named
+
+
 def test_what_policies_claim():
     """Each claim in closed form from the policy's own numbers."""
     blocked, spinning = in_reset(), in_reset(manner="spinning")
@@ -195,7 +227,9 @@ def test_what_policies_claim():
     assert claim(SHIPPED, "device", "reference", configured) is None
     assert claim(REFERENCE, "device", "reference", configured) == Claim("recovers", 4, 2_103)
     assert claim(SHIPPED, "device", "reference", held) == Claim("recovers", 4, 2_103)
-    assert claim(SHIPPED, "device", "fw-2.3", held) == Claim("recovers", 4, 2_103 + 8_160)
+    blocked_claim = Claim("recovers", 4, 2_103)
+    assert claim(SHIPPED, "device", "fw-2.3", held) == WAITS
+    assert claim(SHIPPED, "device", "fw-2.3", blocked) == blocked_claim
     assert claim(REFERENCE, "host", "reference", blocked) is None
     level_1_4 = Policy.preset("level-1-4")
     assert claim(level_1_4, "device", "reference", spinning) is None

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
+from xml.etree import ElementTree
 
 import pytest
 from click.testing import CliRunner
 
 from health import Health, Policy
-from hw.guard.certificate import Certificate, CertificateError, digest_of
+from hw.guard.certificate import (
+    REFERENCE as REFERENCE_CLASS,
+    Certificate,
+    CertificateError,
+    HealthClass,
+    digest_of,
+)
+from scenarios import custom_health
 from scenarios.cli import cli
 from scenarios.errors import InputError
 from scenarios.lab import baseline, evidence, purity, schedule as schedules, verify
@@ -129,6 +138,165 @@ def test_a_gap_stands_under_not_covered():
     assert f"device: {cell.name} ends locked_up" in made.not_covered
 
 
+# ---------------------------------------------------------------- whose health module
+
+OWN = """
+from collections import deque
+
+from health import Health
+
+
+class Same(Health):
+    '''Does as the reference module does.'''
+
+
+class Blind(Health):
+    '''Never finds anything.'''
+
+    def evaluate(self):
+        from health.status import HEALTHY
+
+        return HEALTHY
+
+
+class Restless(Health):
+    '''Remembers each question.'''
+
+    def __init__(self, policy, platform, watchdog=None):
+        super().__init__(policy, platform, watchdog)
+        self.asked = {"times": deque()}
+        self.asked["itself"] = self.asked
+
+    def evaluate(self):
+        self.asked["times"].append(1)
+        return super().evaluate()
+"""
+
+
+@pytest.fixture
+def own(tmp_path):
+    path = tmp_path / "own_verified.py"
+    path.write_text(OWN)
+    custom_health.find.cache_clear()
+    custom_health._module.cache_clear()
+    return path
+
+
+def test_a_certificate_says_whose_health_module_it_is_of(few, own, tmp_path):
+    """The file without its folder, its class and its digest; the reference module has no file."""
+    digest = hashlib.sha256(own.read_bytes()).hexdigest()
+    out = tmp_path / "c.json"
+    done = fx3loop("verify", "reference", "--health", f"{own}:Same", "--out", out)
+    assert done.exit_code == 0, done.output
+    assert f"health module own_verified.py:Same ({digest[:12]}): every claim holds" in done.stdout
+    made = Certificate.read(out)
+    assert made.health == HealthClass("own_verified.py:Same", False, digest)
+    assert certified(sampled=0).health == HealthClass("reference", True, "")
+
+
+@pytest.mark.parametrize("position", ["device", "host"])
+def test_the_certificate_of_another_class_never_passes_for_the_reference_s(own, position):
+    """Whatever else fits: who supervises runs the reference module."""
+    place = Place(REFERENCE, position, "reference", sampled=0, health=f"{own}:Same")
+    made = verify.certify([verify.Verified(place, (), (), None, ())])
+    assert made.is_good
+    refusal = made.refusal(REFERENCE.digest, position, 26)
+    assert "verified with the health module own_verified.py:Same" in refusal
+    assert replace(made, health=REFERENCE_CLASS).refusal(REFERENCE.digest, position, 26) == ""
+
+
+@pytest.mark.parametrize(
+    ("health", "says"),
+    [
+        (None, "health is missing or no dict"),
+        ({}, "health: name is missing or no str"),
+        (
+            {"name": "mine.py:Mine", "is_reference": True, "file_sha256": "0" * 64},
+            "mine.py:Mine .* is not the reference health module",
+        ),
+        (
+            {"name": "reference", "is_reference": 1, "file_sha256": ""},
+            "health: is_reference is missing or no bool",
+        ),
+        (
+            {"name": "reference", "is_reference": True, "file_sha256": "", "since": 1},
+            "health has fields that this version does not know",
+        ),
+    ],
+)
+def test_a_certificate_that_does_not_say_so_clearly_is_refused(health, says):
+    """Even in a file whose digest is right: none is taken for the reference's by default."""
+    document = certified(sampled=0).as_dict()
+    del document["digest"]
+    document["health"] = health
+    if health is None:
+        del document["health"]
+    document["digest"] = digest_of(document)
+    with pytest.raises(CertificateError, match=says):
+        Certificate.from_json(json.dumps(document))
+
+
+def test_a_certificate_from_before_is_refused():
+    """The version before did not say whose health module it was of."""
+    document = certified(sampled=0).as_dict()
+    del document["digest"], document["health"]
+    document["schema"] = "fx3loop.certificate/1"
+    document["digest"] = digest_of(document)
+    with pytest.raises(CertificateError, match=r"its schema is 'fx3loop.certificate/1'"):
+        Certificate.from_json(json.dumps(document))
+
+
+def test_another_health_module_is_what_is_verified(few, own, tmp_path):
+    """One that finds nothing breaks the claim, and the schedule replays it with that module."""
+    path = tmp_path / "v.json"
+    done = fx3loop("verify", "reference", "--health", f"{own}:Blind", "--schedule", path)
+    assert done.exit_code == 1
+    assert "CLAIM BROKEN" in done.stdout
+    assert schedules.read(path).schedule.health == f"{own}:Blind"
+    replayed = fx3loop("run", path)
+    assert replayed.exit_code == 1
+    assert "the trace is the recorded one" in replayed.stderr
+    assert "health        Blind" in replayed.stdout
+
+
+def test_a_schedule_from_before_is_of_the_reference_module(tmp_path):
+    """There was no other."""
+    path = tmp_path / "v.json"
+    schedules.write(replace(loaded_schedule(), faults=(SPIN,)), [], path)
+    path.write_text(path.read_text().replace('  "health": "",\n', ""))
+    assert '"health"' not in path.read_text()
+    assert schedules.read(path).schedule.health == ""
+
+
+def test_an_evaluate_of_somebody_s_own_that_changes_something_is_seen(own):
+    """The check looks into the attributes of the class, whatever holds them, and at circles."""
+    place = Place(REFERENCE, "device", "reference", health=f"{own}:Restless")
+    found = purity.evaluate_changes_nothing(place)
+    assert any(text.startswith("evaluate changed the state") for text in found)
+    same = replace(place, health=f"{own}:Same")
+    assert purity.evaluate_changes_nothing(same) == ()
+
+
+def test_a_file_that_changes_meanwhile_is_not_certified(few, own, tmp_path, monkeypatch):
+    """Nobody knows which of the two was verified."""
+    whole = verify.run_tasks
+
+    def run_tasks(tasks, processes):
+        own.write_text(OWN + "\n")
+        return whole(tasks, processes)
+
+    monkeypatch.setattr(verify, "run_tasks", run_tasks)
+    out = tmp_path / "c.json"
+    done = fx3loop("verify", "reference", "--health", f"{own}:Same", "--out", out)
+    assert (done.exit_code, "was changed while it was verified" in done.stderr) == (2, True)
+    assert not out.exists()
+
+
+def test_verify_names_a_health_module_that_is_none():
+    done = fx3loop("verify", "reference", "--health", "nowhere.py:Mine")
+    assert (done.exit_code, "no file 'nowhere.py'" in done.stderr) == (2, True)
+
+
 # ---------------------------------------------------------------- baseline
 
 
@@ -226,6 +394,55 @@ def test_a_schedule_replays_with_the_same_trace(tmp_path):
     assert "the trace is not the recorded one" in changed.stderr
 
 
+def broken_claim(path):
+    """A schedule whose run is good but for a claim that it breaks."""
+    schedule = replace(loaded_schedule(), faults=(replace(HANG, at_ms=5_999),))
+    schedules.write(schedule, ["answered after 2000 ms, claimed within 1500 ms"], path)
+    return path
+
+
+def test_a_replay_that_shows_the_violation_is_a_failure_in_every_form(tmp_path):
+    """Exit code, text, JSON, JUnit and TAP agree, though no rule of the run alone is broken."""
+    path, junit, tap = broken_claim(tmp_path / "v.json"), tmp_path / "j.xml", tmp_path / "r.tap"
+    reason = "recorded as: answered after 2000 ms, claimed within 1500 ms"
+    done = fx3loop("run", path, "--json", "--junit", junit, "--tap", tap)
+    assert done.exit_code == 1
+    document = json.loads(done.stdout)
+    assert (document["counts"]["passed"], document["counts"]["failed"]) == (0, 1)
+    assert document["rows"][0]["reasons"] == [reason]
+    suite = ElementTree.parse(junit).getroot()
+    assert suite.get("failures") == "1"
+    assert suite.find(".//failure").get("message") == reason
+    assert tap.read_text().splitlines()[2] == "not ok 1 - around_stopfx3"
+    told = fx3loop("run", path)
+    assert told.exit_code == 1
+    assert f"failed        {reason}" in told.stdout.splitlines()
+    assert f"fx3loop: around_stopfx3: {reason}" in told.stderr
+    assert fx3loop("run", path, "--tap=-").stdout.splitlines()[2].startswith("not ok 1")
+
+
+def test_a_replay_with_another_trace_fails_for_that(tmp_path):
+    """What was recorded is not what is shown now, so it is no reason."""
+    path = broken_claim(tmp_path / "v.json")
+    path.write_text(path.read_text().replace('"seed": 3', '"seed": 4'))
+    done = fx3loop("run", path, "--json")
+    [row] = json.loads(done.stdout)["rows"]
+    assert (done.exit_code, row["outcome"]) == (1, "failed")
+    assert [text[:35] for text in row["reasons"]] == ["the trace is not the recorded one: "]
+
+
+def test_a_replay_that_shows_nothing_passes_in_every_form(tmp_path):
+    """A schedule without a violation is a run like any other."""
+    path = tmp_path / "v.json"
+    schedules.write(replace(loaded_schedule(), faults=(replace(HANG, at_ms=5_999),)), [], path)
+    done = fx3loop("run", path, "--json")
+    assert done.exit_code == 0
+    assert json.loads(done.stdout)["counts"]["passed"] == 1
+    assert fx3loop("run", path, "--tap=-").stdout.splitlines()[2] == "ok 1 - around_stopfx3"
+    both = fx3loop("run", path, "--tap=-", "--json")
+    assert (both.exit_code, "both want standard output" in both.stderr) == (2, True)
+
+
 def test_a_replay_takes_nothing_that_the_file_says(tmp_path):
     path = tmp_path / "v.json"
     schedules.write(replace(loaded_schedule(), faults=(SPIN,)), [], path)
@@ -300,7 +517,7 @@ def test_verify_in_both_positions_has_both_in_its_certificate(few, tmp_path):
     done = fx3loop("verify", "reference", "--position", "both", "--json")
     assert done.exit_code == 0, done.stderr
     document = json.loads(done.stdout)
-    assert document["schema"] == "fx3loop.certificate/1"
+    assert document["schema"] == "fx3loop.certificate/2"
     assert list(document["positions"]) == ["device", "host"]
     assert any(text.startswith("host: no soak") for text in document["not_covered"])
 

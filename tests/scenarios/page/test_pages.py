@@ -1,10 +1,12 @@
 """What the pages say about certificates, results and sweeps."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from health import Policy
+from hw.guard.certificate import HealthClass
 from scenarios.page import certificate_page, run_page, source
 from scenarios.page.model import (
     Bars,
@@ -51,6 +53,30 @@ def test_the_matrix_has_a_row_for_each_call_and_a_column_for_each_fault():
     assert row.cells[1] is None
     assert "claimed: level 5 within 7.000\u202fs" in spinning.notes
     assert sum(span for _, span in matrix.groups) == len(matrix.columns) == len(row.cells)
+
+
+def test_of_another_health_module_nothing_is_run_again():
+    """Its file is not part of the certificate."""
+    other = HealthClass("mine.py:Mine", is_reference=False, file_sha256="ab" * 32)
+    page = certificate_page.build(replace(certificate(), health=other), "x")
+    assert section(page, "worst-device").blocks == (
+        Note(
+            "The health module mine.py:Mine (abababababab) is not at hand: nothing was run again."
+        ),
+    )
+    assert ("Health module", "mine.py:Mine (abababababab)") in [
+        (fact.label, fact.value) for fact in page.facts
+    ]
+
+
+def test_a_claim_with_two_levels_is_told_with_both():
+    """Level 5 where level 1 waits for a lock, level 4 where it does not."""
+    sooner = {"kind": "recovers", "level": 4, "within_ms": 2_103, "instead": None}
+    claim = {"kind": "recovers", "level": 5, "within_ms": 10_263, "instead": sooner}
+    cells = {BLOCK: cell("recovered", [5], 8_154.913, claim=claim)}
+    (row,) = only(certificate_page.build(certificate(cells), "x"), Matrix).rows
+    told = "claimed: level 5 within 10.263\u202fs, or level 4 within 2.103\u202fs"
+    assert told in row.cells[0].notes
 
 
 def test_latencies_stand_against_the_closed_forms_of_the_policy():

@@ -88,7 +88,7 @@ def test_results_may_come_from_standard_input(tmp_path, results):
         ('{"schema": "fx3loop.run/2", "rows": [{}], "counts": {}}', "row 0 has no incident"),
         ('{"schema": "fx3loop.run/2"}', "rows or counts are missing"),
         ('{"traceEvents": [{"ph": "X", "pid": 1}]}', "no trace of fx3loop run --trace"),
-        ('{"schema": "fx3loop.certificate/1", "digest": "0"}', "was changed after it was written"),
+        ('{"schema": "fx3loop.certificate/2", "digest": "0"}', "was changed after it was written"),
         ('{"schema": "fx3loop.schedule/1"}', "scenario is missing"),
     ],
 )
