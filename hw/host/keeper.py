@@ -180,7 +180,9 @@ class HostKeeper:
         self._note("host.smoke", is_pass=is_pass, is_complete=is_complete)
         if is_pass and is_complete:
             with self._locked():
-                write_memory(self._path, replace(read_memory(self._path), smoke_utc=now_utc))
+                known = read_memory(self._path)
+                noted = replace(known, smoke_utc=now_utc, smoke_boot=self._boot_id)
+                write_memory(self._path, noted)
 
     def confirm(self, operation: Operation, target: Target, minutes: int) -> Confirmation:
         """Take the operator's word for one operation on one target (E.3).
