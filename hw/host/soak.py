@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, Final, Protocol
 
 from hw.guard import HostState
@@ -29,6 +28,7 @@ from hw.host.soak_record import (
     STEP,
     STEP_BEGIN,
     SoakReport,
+    StopReason,
     summary_of,
 )
 from hw.host.states import HostStatus
@@ -38,23 +38,6 @@ from hw.runtime import Runtime
 POLL_MS: Final = 1_000
 """A host that freezes is noticed this much later, and the time of a look."""
 _NS_PER_MS: Final = 1_000_000
-
-
-class StopReason(StrEnum):
-    """Why a soak ended."""
-
-    DURATION = "duration-reached"
-    ITERATIONS = "max-iterations-reached"
-    STAGE = "abort-on-stage"
-    FAILURES = "max-failures-reached"
-    CONSECUTIVE = "max-consecutive-failures-reached"
-    INCIDENT = "new-incident"
-    FROZEN = "host-frozen"
-    INTERRUPTED = "interrupted"
-
-
-ESCALATING: Final = frozenset((StopReason.INCIDENT, StopReason.FROZEN))
-"""What has to be looked into before anything goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +210,7 @@ class Soak:
         except KeyboardInterrupt:
             stop = StopReason.INTERRUPTED
         reason = self._delta.reason
-        summary = summary_of(self._report.records, stop.value, reason)
+        summary = summary_of(self._report.records, stop, reason)
         self._report.append(END, stop_reason=stop.value, reason=reason, summary=summary)
         return summary
 

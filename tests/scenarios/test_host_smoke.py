@@ -352,6 +352,8 @@ def test_a_soak_ends_at_its_thresholds_and_can_be_read_again(tmp_path):
     assert "AT failed 2 times" in done.stdout
     again = host("soak", "--show", path)
     assert (again.exit_code, again.stdout) == (1, done.stdout)
+    missing = host("soak", "--show", tmp_path / "none")
+    assert (missing.exit_code, missing.stderr.count("\n")) == (2, 1)
     refused = host("soak", *MODULE, *SIM, *words)
     assert refused.exit_code == 2
     assert "each soak has a report of its own" in refused.stderr
@@ -374,8 +376,15 @@ def test_a_host_that_freezes_ends_the_soak_with_5(stable_host, tmp_path):
         crash(stable_host, boot_id(), minutes_ago=0)
         stdout, _ = process.communicate(timeout=20)
     assert process.returncode == 5
-    assert "new-incident" in stdout
+    assert stdout.startswith("soak failed: new-incident (bugcheck Oops")
     assert read_soak(path).is_finished
+    again = host("soak", "--show", path)
+    assert (again.exit_code, again.stdout) == (5, stdout)
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:-1]))
+    killed = host("soak", "--show", path)
+    assert killed.exit_code == 1
+    assert killed.stdout.startswith("soak not finished: not-ended\niterations: 1 begun, 1 ended")
 
 
 def test_ctrl_c_prints_the_summary(stable_host, tmp_path):
@@ -395,7 +404,7 @@ def test_ctrl_c_prints_the_summary(stable_host, tmp_path):
         process.send_signal(signal.SIGINT)
         stdout, stderr = process.communicate(timeout=20)
     assert (process.returncode, stderr) == (130, "")
-    assert stdout.startswith("soak passed: interrupted\niterations: 1 begun, 1 ended")
+    assert stdout.startswith("soak not finished: interrupted\niterations: 1 begun, 1 ended")
     assert read_soak(path).is_finished
     assert Journal.open_default().unfinished() == ()
 
