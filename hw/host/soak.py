@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+from hw.errors import DeniedError
 from hw.guard import HostState
 from hw.host.incidents import Incident
 from hw.host.keeper import Clock
@@ -150,6 +151,7 @@ class Soak:
         is_stopped: whether the operator wants it to end.
         noted: told of each iteration's smoke report; returns why it does not count, or nothing.
         tell: told a line of each iteration.
+        explain: as :func:`hw.host.smoke.run_smoke` takes it.
         shows_identifiers: the report has identifiers of device and card in clear.
 
     Attributes:
@@ -170,6 +172,7 @@ class Soak:
         is_stopped: Callable[[], bool] = lambda: False,
         noted: Callable[[SmokeReport], str] = lambda report: "",
         tell: Callable[[str], None] = lambda line: None,
+        explain: Callable[[DeniedError], str] = str,
         shows_identifiers: bool = False,
     ) -> None:
         self._plan = plan
@@ -183,6 +186,7 @@ class Soak:
         self._is_stopped = is_stopped
         self._noted = noted
         self._tell = tell
+        self._explain = explain
         self._privacy = Privacy.of((about,), shows=shows_identifiers)
         self._failures = 0
         self._consecutive = 0
@@ -239,6 +243,7 @@ class Soak:
                 STEP_BEGIN, iteration=iteration, name=step.name
             ),
             ended=lambda result: self._report_step(iteration, result),
+            explain=self._explain,
         )
         self.was_denied = self.was_denied or bool(report.denied)
         by_host = self._delta.look()

@@ -253,8 +253,8 @@ class _Episode:
     def ended_boots(self) -> frozenset[str]:
         """The boots that ended in it."""
         findings = (finding for incident in self.incidents for finding in incident.findings)
-        restarts = (item for item in findings if item.kind is FindingKind.UNEXPECTED_RESTART)
-        boots = [item.boot for item in (*restarts, *self.interrupted)]
+        boots = [item.boot for item in findings if item.kind is FindingKind.UNEXPECTED_RESTART]
+        boots += [item.boot for item in self.interrupted]
         return frozenset(_bare(boot) for boot in boots if boot)
 
     def is_before(self, time_utc: datetime | None, boot: str) -> bool:

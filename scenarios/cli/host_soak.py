@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from scenarios.cli.codes import CHECK_FAILED, DENIED, ESCALATION_REQUIRED, INTERRUPTED, OK
+from scenarios.cli.codes import CHECK_FAILED, DENIED, ESCALATION_REQUIRED, INTERRUPTED, OK, denial
 from scenarios.cli.smoke_place import marked, opened_bench, smoke_options
 
 STAGES = ("discovery", "link", "identity", "evidence", "repl", "deploy", "release")
@@ -154,6 +154,7 @@ def command(
                 smoke, keeper, is_real=bench.is_real, risk_mode=bench.risk_mode
             ),
             tell=lambda line: click.echo(line, err=True),
+            explain=denial,
             shows_identifiers=show_identifiers,
         )
         summary = soak.run()

@@ -68,6 +68,7 @@ def smoke_options(command: Command) -> Command:
         ),
         click.option(
             "--risk-mode",
+            "--risk",
             "risk",
             type=click.Choice(["safe", "standard", "aggressive"]),
             default="safe",

@@ -130,12 +130,33 @@ def test_what_is_no_complete_safe_smoke_does_not_count(stable_host, monkeypatch,
     assert done.exit_code == {"failing": 1, "no evidence": 4}.get(how, 0)
 
 
+@pytest.mark.parametrize("verb", ["smoke", "triage"])
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is always full")
+def test_weakness_16_a_full_disk_costs_the_file_and_not_what_was_found(stable_host, tmp_path, verb):
+    """All is printed before; the error is one line. What is no plain file is never replaced."""
+    words = (verb, *MODULE, *SIM) if verb == "smoke" else (verb,)
+    whole = host(*words)
+    full, pipe = tmp_path / "full.json", tmp_path / "null.json"
+    full.symlink_to("/dev/full")
+    pipe.symlink_to("/dev/null")
+    done = host(*words, "--json-out", full)
+    assert (done.exit_code, done.stderr) == (
+        2,
+        f"fx3loop: cannot write {full}: No space left on device\n",
+    )
+    assert len(done.stdout.splitlines()) == len(whole.stdout.splitlines())
+    assert host(*words, "--json-out", pipe).exit_code == 0
+    assert full.is_symlink()
+    assert pipe.is_symlink()
+
+
 def test_the_prompt_is_asked_where_it_is_allowed(stable_host):
     """In safe mode it needs an acknowledgement too; a denial is a step that was not run, exit 3."""
     with real(running=True) as (module, run):
         denied = run("smoke", "--allow-interrupt", "--json")
         report = document(denied, 3)
         assert outcomes(report)["REPL"] == "not run"
+        assert report["steps"][4]["text"].endswith("allow it with --acknowledge repl")
         assert report["is_complete"]
         assert bytes(module.repl.received) == b""
         asked = run("smoke", "--allow-interrupt", "--acknowledge", "repl", "--json")
@@ -282,7 +303,7 @@ def test_a_slip_is_one_line(words, said):
     "words",
     [
         ("smoke", "--allow", *MODULE, *SIM),
-        ("smoke", "--risk", "aggressive"),
+        ("smoke", "--risk-m", "aggressive"),
         ("release", "/dev/ttyUSB2", "--for"),
         ("soak", "--ack", "repl"),
     ],
@@ -601,6 +622,9 @@ def test_weakness_11_force_needs_flag_phrase_mode_and_word(stable_host, monkeypa
     assert blocked["result"] == "force_guard_blocked"
     monkeypatch.setenv("QPY_FORCE_KILL_GUARD", "I_UNDERSTAND_RISK")
     blocked = document(host("release", path, "--force", *word), 3)
+    assert blocked["result"] == "force_blocked"
+    assert "--risk aggressive" in blocked["detail"]
+    blocked = document(host("release", path, "--risk", "safe", "--force", *word), 3)
     assert blocked["result"] == "force_blocked"
     assert [item for item in Journal.open_default().records() if item.kind == "begin"] == []
     unfinished = document(host("release", path, *standard), 1)
