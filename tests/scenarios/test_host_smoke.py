@@ -639,14 +639,22 @@ def test_weakness_11_force_needs_flag_phrase_mode_and_word(stable_host, monkeypa
 
 
 def test_weakness_13_nothing_is_run_from_the_working_folder(stable_host, tmp_path, monkeypatch):
-    """Neither smoke nor release starts a program at all, let alone one that lies there."""
+    """Neither smoke nor release starts a program at all, even where the path leads there first."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
     trap = tmp_path / "trap"
     for name in ("python", "kill", "lsof", "fuser", "QPYcom.exe", "get_com.exe", "journalctl"):
         file = tmp_path / name
-        file.write_text(f"#!/bin/sh\ntouch {trap}\n")
+        file.write_text(f"#!/bin/sh\n: > {trap}\n")
         file.chmod(0o755)
     with real() as (_, run):
         assert run("smoke").exit_code == 0
-    host("release", "/dev/pts/0")
+    far, near = os.openpty()
+    path = os.ttyname(near)
+    os.close(near)
+    allowed = ("--risk-mode", "standard", "--acknowledge", "release-port")
+    assert host("release", path, *allowed).exit_code == 4
+    os.close(far)
     assert not trap.exists()
+    subprocess.run(["lsof"], check=True)
+    assert trap.exists()
