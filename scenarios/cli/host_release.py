@@ -74,7 +74,8 @@ def command(
     release-port. With --force it is killed after that time; whether force is allowed is decided
     before anything is sent.
 
-    Exit codes: 0 the port is free, 1 it is not, 3 denied and nothing was sent, 4 nobody holds it.
+    Exit codes: 0 the port is free, 1 it is not, 3 denied and nothing was sent, 4 nobody holds it,
+    it is no port, or several hold it and none is named.
     """
     from hw.bus import Selector
     from hw.guard import Target

@@ -352,6 +352,21 @@ def test_weakness_07_a_soak_is_safe_by_default(stable_host, tmp_path):
     assert notes("host.smoke") == [{"is_pass": True, "is_complete": True}] * 2
 
 
+def test_weakness_15_the_name_of_a_port_tells_no_serial_number(stable_host, tmp_path, monkeypatch):
+    """Udev's names hold it; not even the first line of a soak's report, before any look, does."""
+    serial = identity.SERIAL_NUMBER
+    with SimulatedModem(ModemOptions()) as module:
+        monkeypatch.setattr("hw.serial.ports.system_ports", module.ports)
+        link = tmp_path / f"usb-Quectel_{serial}-if02"
+        link.symlink_to(module.at.path)
+        words = (*MODULE, "--at-port", link, "--max-iterations", 1)
+        shown, hidden = tmp_path / "shown.jsonl", tmp_path / "hidden.jsonl"
+        assert host("soak", *words, "--report", hidden).exit_code == 0
+        assert host("soak", *words, "--report", shown, "--show-identifiers").exit_code == 0
+    assert serial not in hidden.read_text()
+    assert serial in shown.read_text().splitlines()[0]
+
+
 def test_a_soak_deploys_every_nth_iteration(tmp_path):
     """Where mode and word allow it."""
     path = tmp_path / "soak.jsonl"
