@@ -423,8 +423,9 @@ def test_a_host_that_freezes_ends_the_soak_with_5(stable_host, tmp_path):
     assert killed.stdout.startswith("soak not finished: not-ended\niterations: 1 begun, 1 ended")
 
 
-def test_ctrl_c_prints_the_summary(stable_host, tmp_path):
-    """Exit 130, a finished report, no mark left open."""
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_prints_the_summary(stable_host, tmp_path, sent):
+    """Exit 130, a finished report, no mark left open; likewise where a service manager ends it."""
     path = tmp_path / "soak.jsonl"
     with SimulatedModem(ModemOptions()) as module:
         program = [sys.executable, "-c", "from scenarios.cli import main; main()"]
@@ -437,7 +438,7 @@ def test_ctrl_c_prints_the_summary(stable_host, tmp_path):
             cwd=ROOT,
         )
         assert process.stderr.readline().startswith("iteration 1: passed")
-        process.send_signal(signal.SIGINT)
+        process.send_signal(sent)
         stdout, stderr = process.communicate(timeout=20)
     assert (process.returncode, stderr) == (130, "")
     assert stdout.startswith("soak not finished: interrupted\niterations: 1 begun, 1 ended")
