@@ -83,12 +83,8 @@ class Plan:
 class HostLook(Protocol):
     """What is needed of :class:`hw.host.HostKeeper`."""
 
-    def status(self) -> HostStatus:
-        """Return the state of the host now."""
-        ...
-
-    def incidents(self) -> tuple[Incident, ...]:
-        """Return what crashed in the last days."""
+    def look(self) -> tuple[HostStatus, tuple[Incident, ...]]:
+        """Return the state of the host, and what crashed in the last days."""
         ...
 
 
@@ -97,13 +93,15 @@ class HostDelta:
 
     Args:
         host: looked at now, and again whenever it is asked for.
+        monotonic_ns: paces looks that are slow.
     """
 
-    def __init__(self, host: HostLook) -> None:
+    def __init__(self, host: HostLook, monotonic_ns: Callable[[], int]) -> None:
         self._host = host
-        self._known = host.incidents()
-        self._last_utc = max((item.last_utc for item in self._known), default=None)
-        self.first = host.status()
+        self._monotonic_ns = monotonic_ns
+        self._due_ns = 0
+        self.first, known = self._paced()
+        self._last_utc = max((item.last_utc for item in known), default=None)
         self._state = self.first.state
         self.reason = ""
         self.stop: StopReason | None = None
@@ -116,9 +114,8 @@ class HostDelta:
         """
         if self.stop is not None:
             return self.stop
-        status = self._host.status()
-        # Looked at last, so that what froze the host is among them.
-        new = [item for item in self._host.incidents() if self._is_new(item)]
+        status, found = self._paced()
+        new = [item for item in found if self._is_new(item)]
         if new:
             self.stop, self.reason = StopReason.INCIDENT, new[0].words()
         elif status.state is HostState.FROZEN and self._state is not HostState.FROZEN:
@@ -127,9 +124,22 @@ class HostDelta:
         return self.stop
 
     def hold(self) -> str:
-        """Return why the device is to be left alone from now on; empty to go on."""
-        stop = self.look()
-        return f"{stop.value}: {self.reason}" if stop else ""
+        """Return why the device is to be left alone from now on; empty to go on.
+
+        The host is looked at first; where a look takes longer than a second, no more often than
+        that looks take a tenth of the time, so that steps last no longer than their budgets.
+        """
+        if self._monotonic_ns() >= self._due_ns:
+            self.look()
+        return f"{self.stop.value}: {self.reason}" if self.stop else ""
+
+    def _paced(self) -> tuple[HostStatus, tuple[Incident, ...]]:
+        begun_ns = self._monotonic_ns()
+        seen = self._host.look()
+        spent_ns = self._monotonic_ns() - begun_ns
+        is_slow = spent_ns > POLL_MS * _NS_PER_MS
+        self._due_ns = begun_ns + SHARE * spent_ns if is_slow else 0
+        return seen
 
     def _is_new(self, incident: Incident) -> bool:
         # A mark that comes late, such as WER 1001, is new too: nobody has seen it yet.
@@ -178,7 +188,7 @@ class Soak:
         self._plan = plan
         self._steps = steps
         self._about = about
-        self._delta = HostDelta(host)
+        self._delta = HostDelta(host, clock.monotonic_ns)
         self._report = report
         self._runtime = runtime
         self._clock = clock

@@ -64,18 +64,20 @@ def command(
         opened_bench(context, lambda is_real: evidence_step(keeper, is_real=is_real)) as bench,
         marked(bench, run_id, "smoke") as begins,
     ):
-        delta = HostDelta(keeper)
+        clock = Clock()
+        delta = HostDelta(keeper, clock.monotonic_ns)
         report = run_smoke(
             bench.make_steps(""),
             run_id=run_id,
             about={**bench.about(), "boot_id": boot_id()},
             runtime=bench.runtime,
-            clock=Clock(),
+            clock=clock,
             hold=delta.hold,
             begins=begins,
             explain=denial,
         )
         # An incident that came meanwhile is newer than the run, whenever that is remembered.
+        delta.look()
         not_counted = delta.hold() or count(
             report, keeper, is_real=bench.is_real, risk_mode=bench.risk_mode
         )

@@ -177,6 +177,25 @@ def test_weakness_18_a_host_that_turns_frozen_is_left_alone_before_the_next_step
     assert len(bench.noted) == 1
 
 
+@pytest.mark.parametrize(("look_ms", "looks"), [(1_000, 3), (1_001, 2)])
+def test_weakness_16_slow_looks_at_the_host_do_not_outlast_the_steps(tmp_path, look_ms, looks):
+    """They are in no budget: before each step where they are quick, else a tenth of the time.
+
+    The one after the iteration is always taken.
+    """
+    bench = Bench(tmp_path, plan(max_iterations=1))
+    status = bench.host.status
+
+    def slow():
+        bench.time.ms += look_ms
+        return status()
+
+    bench.host.status = slow
+    bench.host.looks = 0
+    bench.run()
+    assert bench.host.looks == looks
+
+
 def test_weakness_16_an_iteration_is_bounded_by_the_sum_of_its_budgets(tmp_path):
     """Which stands in the report before the first step; a hang costs its own budget."""
     bench = Bench(tmp_path, plan(max_iterations=1), [hang])
