@@ -215,7 +215,10 @@ def _log(path: Path) -> object:
     if not damaged:
         return (found,)
     # A log that was open in a crash: what can be read counts, and what cannot is not forgotten.
-    return (found, CouldNotLook(path.name, found.kinds, f"{damaged} records cannot be read"))
+    return (
+        found,
+        CouldNotLook(path.name, found.kinds, f"at least {damaged} records cannot be read"),
+    )
 
 
 def _xml(path: Path) -> object:

@@ -116,23 +116,23 @@ class HostKeeper:
 
         A change is remembered before it is told.
         """
+        return self.look()[0]
+
+    def look(self) -> tuple[HostStatus, tuple[Incident, ...]]:
+        """Return the state of the host, and what crashed in the last days, of one look.
+
+        That is no triage: what crashed is not remembered.
+        """
         looks, now_utc = self._look(LOOKBACK_DAYS)
         try:
-            return self._advance(self._evidence(looks, now_utc))
+            evidence = self._evidence(looks, now_utc)
+            return self._advance(evidence), evidence.incidents
         except (EvidenceError, JournalError) as error:
-            return _unknown(str(error), now_utc)
+            return _unknown(str(error), now_utc), incidents(found(looks))
 
     def state(self) -> HostState:
         """Return the state alone: the callable for a loop that has to notice within one poll."""
         return self.status().state
-
-    def incidents(self) -> tuple[Incident, ...]:
-        """Return what crashed in the last days, for a loop that stops at a new one.
-
-        That is no triage: nothing is remembered of it.
-        """
-        looks, _ = self._look(LOOKBACK_DAYS)
-        return incidents(found(looks))
 
     def triage(self, days: int) -> Report:
         """Take the evidence, and remember that it was taken.
@@ -180,7 +180,9 @@ class HostKeeper:
         self._note("host.smoke", is_pass=is_pass, is_complete=is_complete)
         if is_pass and is_complete:
             with self._locked():
-                write_memory(self._path, replace(read_memory(self._path), smoke_utc=now_utc))
+                known = read_memory(self._path)
+                noted = replace(known, smoke_utc=now_utc, smoke_boot=self._boot_id)
+                write_memory(self._path, noted)
 
     def confirm(self, operation: Operation, target: Target, minutes: int) -> Confirmation:
         """Take the operator's word for one operation on one target (E.3).

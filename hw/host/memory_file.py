@@ -42,6 +42,7 @@ def read_memory(path: Path) -> Memory:
         return Memory(
             state=_state(document["state"]),
             triaged_boot=_text(document["triaged_boot"]),
+            smoke_boot=_text(document["smoke_boot"]),
             closed_by=_text(document["closed_by"]),
             confirmations=tuple(_confirmation(item) for item in document["confirmations"]),
             **{name: _time(document[name]) for name in _TIMES},
@@ -61,6 +62,7 @@ def write_memory(path: Path, memory: Memory) -> None:
         "state": memory.state.value,
         **{name: _time_text(getattr(memory, name)) for name in _TIMES},
         "triaged_boot": memory.triaged_boot,
+        "smoke_boot": memory.smoke_boot,
         "closed_by": memory.closed_by,
         "confirmations": [confirmation_dict(item) for item in memory.confirmations],
     }

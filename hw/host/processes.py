@@ -178,7 +178,13 @@ class Wish:
     grace_ms: int = GRACE_MS
 
 
-def release_port(wish: Wish, table: ProcessTable, gate: Gate, clock: Clock) -> Release:
+def release_port(
+    wish: Wish,
+    table: ProcessTable,
+    gate: Gate,
+    clock: Clock,
+    explain: Callable[[DeniedError], str] = str,
+) -> Release:
     """End the process that holds a port.
 
     Args:
@@ -186,13 +192,14 @@ def release_port(wish: Wish, table: ProcessTable, gate: Gate, clock: Clock) -> R
         table: the processes.
         gate: asked for all of it before anything is sent; it marks what is.
         clock: for the waiting.
+        explain: says what would allow the force that was denied.
 
     Raises:
         DeniedError: the guard does not allow to ask a process to end.
         ReleaseError: which process is meant is not clear, or it is one that may not be ended.
         JournalError: it cannot be marked; nothing was sent.
     """
-    blocked = _force_blocked(wish, gate)
+    blocked = _force_blocked(wish, gate, explain)
     if blocked is not None:
         return blocked
     gate.permit(Operation.RELEASE_PORT)
@@ -208,7 +215,7 @@ def release_port(wish: Wish, table: ProcessTable, gate: Gate, clock: Clock) -> R
         return made
 
 
-def _force_blocked(wish: Wish, gate: Gate) -> Release | None:
+def _force_blocked(wish: Wish, gate: Gate, explain: Callable[[DeniedError], str]) -> Release | None:
     """Whether force is asked for and not allowed: that is known before anything is sent."""
     if not wish.is_forced:
         return None
@@ -218,7 +225,7 @@ def _force_blocked(wish: Wish, gate: Gate) -> Release | None:
         result = ReleaseResult.FORCE_BLOCKED
         if denial.rule == "force-guard":
             result = ReleaseResult.FORCE_GUARD_BLOCKED
-        return Release(result, None, str(denial))
+        return Release(result, None, explain(denial))
     return None
 
 

@@ -280,6 +280,7 @@ def run_smoke(
     hold: Callable[[], str] = lambda: "",
     begins: Callable[[Step], None] = lambda step: None,
     ended: Callable[[StepResult], None] = lambda result: None,
+    explain: Callable[[DeniedError], str] = str,
 ) -> SmokeReport:
     """Run steps one after the other, and return the report whatever they do.
 
@@ -292,6 +293,7 @@ def run_smoke(
         hold: asked before each step that touches the device; a reason not to, or nothing.
         begins: told of each step that is about to be run; when it raises, the step is not run.
         ended: told of each result.
+        explain: says what would allow a step that was denied, in the words of the caller's user.
 
     Raises:
         Exception: ``begins`` or ``ended`` raised it; nothing is done that cannot be recorded.
@@ -309,7 +311,7 @@ def run_smoke(
         else:
             begins(step)
             try:
-                result = _run(step, runtime, clock)
+                result = _run(step, runtime, clock, explain)
             except KeyboardInterrupt:
                 was_interrupted = True
                 span = Span(moment, Moment.now(clock))
@@ -333,7 +335,9 @@ def _reason_against(step: Step, results: Sequence[StepResult], hold: Callable[[]
     return hold() if step.touches_device else ""
 
 
-def _run(step: Step, runtime: Runtime, clock: Clock) -> StepResult:
+def _run(
+    step: Step, runtime: Runtime, clock: Clock, explain: Callable[[DeniedError], str]
+) -> StepResult:
     begun = Moment.now(clock)
     outcome, facts = Outcome.FAILED, MappingProxyType[str, Any]({})
     error: Exception | None = None
@@ -344,7 +348,7 @@ def _run(step: Step, runtime: Runtime, clock: Clock) -> StepResult:
     except NotRun as reason:
         outcome, text = Outcome.NOT_RUN, str(reason)
     except DeniedError as denial:
-        outcome, text, error = Outcome.NOT_RUN, str(denial), denial
+        outcome, text, error = Outcome.NOT_RUN, explain(denial), denial
     except StepFailed as failure:
         text, facts = str(failure), MappingProxyType(dict(failure.facts))
     except Exception as failure:  # noqa: BLE001 - whatever a step raises, the report has the rest

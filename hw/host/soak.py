@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, Final, Protocol
 
+from hw.errors import DeniedError
 from hw.guard import HostState
 from hw.host.incidents import Incident
 from hw.host.keeper import Clock
@@ -29,6 +29,7 @@ from hw.host.soak_record import (
     STEP,
     STEP_BEGIN,
     SoakReport,
+    StopReason,
     summary_of,
 )
 from hw.host.states import HostStatus
@@ -38,23 +39,6 @@ from hw.runtime import Runtime
 POLL_MS: Final = 1_000
 """A host that freezes is noticed this much later, and the time of a look."""
 _NS_PER_MS: Final = 1_000_000
-
-
-class StopReason(StrEnum):
-    """Why a soak ended."""
-
-    DURATION = "duration-reached"
-    ITERATIONS = "max-iterations-reached"
-    STAGE = "abort-on-stage"
-    FAILURES = "max-failures-reached"
-    CONSECUTIVE = "max-consecutive-failures-reached"
-    INCIDENT = "new-incident"
-    FROZEN = "host-frozen"
-    INTERRUPTED = "interrupted"
-
-
-ESCALATING: Final = frozenset((StopReason.INCIDENT, StopReason.FROZEN))
-"""What has to be looked into before anything goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +83,8 @@ class Plan:
 class HostLook(Protocol):
     """What is needed of :class:`hw.host.HostKeeper`."""
 
-    def status(self) -> HostStatus:
-        """Return the state of the host now."""
-        ...
-
-    def incidents(self) -> tuple[Incident, ...]:
-        """Return what crashed in the last days."""
+    def look(self) -> tuple[HostStatus, tuple[Incident, ...]]:
+        """Return the state of the host, and what crashed in the last days."""
         ...
 
 
@@ -113,13 +93,15 @@ class HostDelta:
 
     Args:
         host: looked at now, and again whenever it is asked for.
+        monotonic_ns: paces looks that are slow.
     """
 
-    def __init__(self, host: HostLook) -> None:
+    def __init__(self, host: HostLook, monotonic_ns: Callable[[], int]) -> None:
         self._host = host
-        self._known = host.incidents()
-        self._last_utc = max((item.last_utc for item in self._known), default=None)
-        self.first = host.status()
+        self._monotonic_ns = monotonic_ns
+        self._due_ns = 0
+        self.first, known = self._paced()
+        self._last_utc = max((item.last_utc for item in known), default=None)
         self._state = self.first.state
         self.reason = ""
         self.stop: StopReason | None = None
@@ -132,9 +114,8 @@ class HostDelta:
         """
         if self.stop is not None:
             return self.stop
-        status = self._host.status()
-        # Looked at last, so that what froze the host is among them.
-        new = [item for item in self._host.incidents() if self._is_new(item)]
+        status, found = self._paced()
+        new = [item for item in found if self._is_new(item)]
         if new:
             self.stop, self.reason = StopReason.INCIDENT, new[0].words()
         elif status.state is HostState.FROZEN and self._state is not HostState.FROZEN:
@@ -143,9 +124,22 @@ class HostDelta:
         return self.stop
 
     def hold(self) -> str:
-        """Return why the device is to be left alone from now on; empty to go on."""
-        stop = self.look()
-        return f"{stop.value}: {self.reason}" if stop else ""
+        """Return why the device is to be left alone from now on; empty to go on.
+
+        The host is looked at first; where a look takes longer than a second, no more often than
+        that looks take a tenth of the time, so that steps last no longer than their budgets.
+        """
+        if self._monotonic_ns() >= self._due_ns:
+            self.look()
+        return f"{self.stop.value}: {self.reason}" if self.stop else ""
+
+    def _paced(self) -> tuple[HostStatus, tuple[Incident, ...]]:
+        begun_ns = self._monotonic_ns()
+        seen = self._host.look()
+        spent_ns = self._monotonic_ns() - begun_ns
+        is_slow = spent_ns > POLL_MS * _NS_PER_MS
+        self._due_ns = begun_ns + SHARE * spent_ns if is_slow else 0
+        return seen
 
     def _is_new(self, incident: Incident) -> bool:
         # A mark that comes late, such as WER 1001, is new too: nobody has seen it yet.
@@ -167,6 +161,7 @@ class Soak:
         is_stopped: whether the operator wants it to end.
         noted: told of each iteration's smoke report; returns why it does not count, or nothing.
         tell: told a line of each iteration.
+        explain: as :func:`hw.host.smoke.run_smoke` takes it.
         shows_identifiers: the report has identifiers of device and card in clear.
 
     Attributes:
@@ -187,12 +182,13 @@ class Soak:
         is_stopped: Callable[[], bool] = lambda: False,
         noted: Callable[[SmokeReport], str] = lambda report: "",
         tell: Callable[[str], None] = lambda line: None,
+        explain: Callable[[DeniedError], str] = str,
         shows_identifiers: bool = False,
     ) -> None:
         self._plan = plan
         self._steps = steps
         self._about = about
-        self._delta = HostDelta(host)
+        self._delta = HostDelta(host, clock.monotonic_ns)
         self._report = report
         self._runtime = runtime
         self._clock = clock
@@ -200,6 +196,7 @@ class Soak:
         self._is_stopped = is_stopped
         self._noted = noted
         self._tell = tell
+        self._explain = explain
         self._privacy = Privacy.of((about,), shows=shows_identifiers)
         self._failures = 0
         self._consecutive = 0
@@ -227,7 +224,7 @@ class Soak:
         except KeyboardInterrupt:
             stop = StopReason.INTERRUPTED
         reason = self._delta.reason
-        summary = summary_of(self._report.records, stop.value, reason)
+        summary = summary_of(self._report.records, stop, reason)
         self._report.append(END, stop_reason=stop.value, reason=reason, summary=summary)
         return summary
 
@@ -256,6 +253,7 @@ class Soak:
                 STEP_BEGIN, iteration=iteration, name=step.name
             ),
             ended=lambda result: self._report_step(iteration, result),
+            explain=self._explain,
         )
         self.was_denied = self.was_denied or bool(report.denied)
         by_host = self._delta.look()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -38,8 +39,27 @@ FIELDS_OF: Final[Mapping[str, Mapping[str, type]]] = MappingProxyType(
     }
 )
 """What lines of a kind have beside them, as far as the summary needs it."""
-NOT_ENDED: Final = "not-ended"
-"""Stop reason of a report that nobody finished."""
+
+
+class StopReason(StrEnum):
+    """Why a soak ended."""
+
+    DURATION = "duration-reached"
+    ITERATIONS = "max-iterations-reached"
+    STAGE = "abort-on-stage"
+    FAILURES = "max-failures-reached"
+    CONSECUTIVE = "max-consecutive-failures-reached"
+    INCIDENT = "new-incident"
+    FROZEN = "host-frozen"
+    INTERRUPTED = "interrupted"
+    NOT_ENDED = "not-ended"
+    """Of a report that nobody finished."""
+
+
+ESCALATING: Final = frozenset((StopReason.INCIDENT, StopReason.FROZEN))
+"""What has to be looked into before anything goes on."""
+PLANNED: Final = frozenset((StopReason.DURATION, StopReason.ITERATIONS))
+"""How a soak ends that nothing stopped."""
 
 
 class SoakReport:
@@ -121,7 +141,7 @@ class SoakRead:
     def summary(self) -> dict[str, Any]:
         """The summary: the soak's own, or what the lines of an unfinished one tell."""
         if not self.is_finished:
-            return summary_of(self.records, NOT_ENDED)
+            return summary_of(self.records, StopReason.NOT_ENDED)
         end = self.records[-1]
         return summary_of(self.records[:-1], end["stop_reason"], end["reason"])
 
@@ -177,7 +197,7 @@ def summary_of(
 
     Args:
         records: of its report, without its end.
-        stop_reason: why it ended.
+        stop_reason: why it ended; only one that ended as it was planned passes.
         reason: what happened to the host, where that ended it.
     """
     done = [item for item in records if item["kind"] == ITERATION]
@@ -202,7 +222,7 @@ def summary_of(
         },
         "failed_steps": _failed_steps(done),
         "unfinished_step": unfinished,
-        "is_pass": bool(done) and begun == len(done) == passed,
+        "is_pass": bool(done) and begun == len(done) == passed and stop_reason in PLANNED,
     }
 
 

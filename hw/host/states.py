@@ -23,7 +23,7 @@ from itertools import pairwise
 from typing import Any, Final
 
 from hw.guard import HostState
-from hw.host.findings import EvidenceKind, Finding, utc_text
+from hw.host.findings import EvidenceKind, Finding, FindingKind, utc_text
 from hw.host.incidents import Incident, Severity
 
 WINDOW_HOURS: Final = 24
@@ -100,6 +100,7 @@ class Memory:
         triaged_utc: when the evidence was last taken.
         triaged_boot: in which boot.
         smoke_utc: when the last complete safe smoke run passed.
+        smoke_boot: in which boot.
         closed_utc: when the last episode ended; incidents up to then are history.
         closed_by: whose word ended it.
         confirmations: the operator's, those that expired left out.
@@ -110,6 +111,7 @@ class Memory:
     triaged_utc: datetime | None = None
     triaged_boot: str = ""
     smoke_utc: datetime | None = None
+    smoke_boot: str = ""
     closed_utc: datetime | None = None
     closed_by: str = ""
     confirmations: tuple[Confirmation, ...] = ()
@@ -247,6 +249,24 @@ class _Episode:
         marks += [item.begun_utc for item in self.interrupted]
         return max(marks, default=None)
 
+    @property
+    def ended_boots(self) -> frozenset[str]:
+        """The boots that ended in it."""
+        findings = (finding for incident in self.incidents for finding in incident.findings)
+        boots = [item.boot for item in findings if item.kind is FindingKind.UNEXPECTED_RESTART]
+        boots += [item.boot for item in self.interrupted]
+        return frozenset(_bare(boot) for boot in boots if boot)
+
+    def is_before(self, time_utc: datetime | None, boot: str) -> bool:
+        """Whether something was done after all of it, at a time and in a boot.
+
+        The last mark of a boot that ended without a word may be minutes older than its end, so
+        what was done in that boot is never after it, whatever its time.
+        """
+        if time_utc is None or _bare(boot) in self.ended_boots:
+            return False
+        return self.last_utc is None or time_utc > self.last_utc
+
 
 def _episode(memory: Memory, evidence: Evidence, window: timedelta) -> _Episode:
     is_running = memory.state is not HostState.NORMAL
@@ -305,13 +325,7 @@ def advance(
 
 
 def _is_triaged(memory: Memory, episode: _Episode) -> bool:
-    if memory.triaged_utc is None:
-        return False
-    if episode.last_utc is not None and memory.triaged_utc <= episode.last_utc:
-        return False
-    # What was under way when the host went down was found after the restart.
-    boot = _bare(memory.triaged_boot)
-    return all(_bare(item.boot) != boot for item in episode.interrupted)
+    return episode.is_before(memory.triaged_utc, memory.triaged_boot)
 
 
 def _open_criteria(
@@ -319,8 +333,7 @@ def _open_criteria(
 ) -> list[str]:
     """Which of the exit criteria E.1 and E.2 are open."""
     lacking = []
-    last_utc = episode.last_utc
-    if memory.smoke_utc is None or (last_utc is not None and memory.smoke_utc <= last_utc):
+    if not episode.is_before(memory.smoke_utc, memory.smoke_boot):
         lacking.append(
             "a complete safe smoke run that passed after the last incident: fx3loop host smoke"
         )

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from scenarios.cli.codes import CHECK_FAILED, DENIED, NOT_AVAILABLE, OK
+from scenarios.cli.codes import CHECK_FAILED, DENIED, NOT_AVAILABLE, OK, denial
+
+if TYPE_CHECKING:
+    from hw.errors import DeniedError
 
 SCHEMA = "fx3loop.host-release/1"
 GRACE_S = 5.0
@@ -40,6 +45,7 @@ CODES = {
 )
 @click.option(
     "--risk-mode",
+    "--risk",
     "risk",
     type=click.Choice(["safe", "standard", "aggressive"]),
     default="safe",
@@ -68,7 +74,8 @@ def command(
     release-port. With --force it is killed after that time; whether force is allowed is decided
     before anything is sent.
 
-    Exit codes: 0 the port is free, 1 it is not, 3 denied and nothing was sent, 4 nobody holds it.
+    Exit codes: 0 the port is free, 1 it is not, 3 denied and nothing was sent, 4 nobody holds it,
+    it is no port, or several hold it and none is named.
     """
     from hw.bus import Selector
     from hw.guard import Target
@@ -82,7 +89,7 @@ def command(
     gate = Gate(target, inputs.authority(risk, given, Selector(), target))
     table = SystemTable()
     wish = Wish(checked_port(port), pid, force, round(grace_s * 1_000))
-    made = release_port(wish, table, gate, ThreadRuntime())
+    made = release_port(wish, table, gate, ThreadRuntime(), explained)
     if as_json:
         output.print_json(
             {
@@ -96,3 +103,8 @@ def command(
     else:
         click.echo(f"{made.result.value}: {made.detail}")
     context.exit(CODES[made.result.value])
+
+
+def explained(error: DeniedError) -> str:
+    """Return why force is denied; ``--force`` stands for its acknowledgement already."""
+    return str(error) if error.rule == "force-guard" else denial(error)

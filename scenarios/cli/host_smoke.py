@@ -13,6 +13,7 @@ from scenarios.cli.codes import (
     ESCALATION_REQUIRED,
     INTERRUPTED,
     OK,
+    denial,
     exit_code,
 )
 from scenarios.cli.smoke_place import marked, opened_bench, smoke_options
@@ -49,7 +50,7 @@ def command(
     """
     import uuid
 
-    from hw.guard.place import atomic_write, boot_id
+    from hw.guard.place import boot_id
     from hw.host.keeper import Clock, HostKeeper
     from hw.host.smoke import run_smoke
     from hw.host.smoke_host import count, evidence_step
@@ -63,17 +64,20 @@ def command(
         opened_bench(context, lambda is_real: evidence_step(keeper, is_real=is_real)) as bench,
         marked(bench, run_id, "smoke") as begins,
     ):
-        delta = HostDelta(keeper)
+        clock = Clock()
+        delta = HostDelta(keeper, clock.monotonic_ns)
         report = run_smoke(
             bench.make_steps(""),
             run_id=run_id,
             about={**bench.about(), "boot_id": boot_id()},
             runtime=bench.runtime,
-            clock=Clock(),
+            clock=clock,
             hold=delta.hold,
             begins=begins,
+            explain=denial,
         )
         # An incident that came meanwhile is newer than the run, whenever that is remembered.
+        delta.look()
         not_counted = delta.hold() or count(
             report, keeper, is_real=bench.is_real, risk_mode=bench.risk_mode
         )
@@ -82,13 +86,13 @@ def command(
             "counts_for_exit": not not_counted,
             "not_counted": report.privacy(shows=show_identifiers).text(not_counted),
         }
-        if json_out is not None:
-            with output.Writing(json_out):
-                atomic_write(json_out, (output.json_text(document) + "\n").encode())
+        # Printed first: a disk that is full meanwhile costs the file alone.
         if as_json:
             output.print_json(document)
         else:
             _print(report, document["not_counted"], shows=show_identifiers)
+        if json_out is not None:
+            output.write_json(json_out, document)
     context.exit(ESCALATION_REQUIRED if delta.stop else code_of(report))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from scenarios.cli.codes import CHECK_FAILED, DENIED, ESCALATION_REQUIRED, INTERRUPTED, OK
+from scenarios.cli.codes import CHECK_FAILED, DENIED, ESCALATION_REQUIRED, INTERRUPTED, OK, denial
 from scenarios.cli.smoke_place import marked, opened_bench, smoke_options
 
 STAGES = ("discovery", "link", "identity", "evidence", "repl", "deploy", "release")
@@ -107,16 +107,18 @@ def command(
     from hw.host.keeper import Clock, HostKeeper
     from hw.host.smoke import Stage
     from hw.host.smoke_host import count, evidence_step
-    from hw.host.soak import ESCALATING, Plan, Soak, StopReason
+    from hw.host.soak import Plan, Soak
     from hw.host.soak_record import SoakReport, read_soak
     from scenarios.cli import output
     from scenarios.cli.soaking import Interrupt
     from scenarios.errors import InputError
 
     if show is not None:
+        if not show.is_file():
+            raise InputError(f"cannot read {show}: there is no such file")
         found = read_soak(show)
         _print({**found.summary, "damaged_lines": found.damaged_lines}, show, as_json=as_json)
-        context.exit(OK if found.summary["is_pass"] else CHECK_FAILED)
+        context.exit(code_of(found.summary))
     plan = Plan(
         duration_s * 1_000,
         interval_s * 1_000,
@@ -132,7 +134,7 @@ def command(
     keeper, clock, run_id = HostKeeper.open_default(), Clock(), str(uuid.uuid4())
     path = report_file or state_dir() / FOLDER / f"{run_id}.jsonl"
     report = SoakReport(path, run_id, clock)
-    not_now = f"only every {deploy_every}th iteration deploys"
+    not_now = f"of each {deploy_every} iterations only the last deploys"
     with (
         opened_bench(context, lambda is_real: evidence_step(keeper, is_real=is_real)) as bench,
         marked(bench, run_id, "soak"),
@@ -152,18 +154,32 @@ def command(
                 smoke, keeper, is_real=bench.is_real, risk_mode=bench.risk_mode
             ),
             tell=lambda line: click.echo(line, err=True),
+            explain=denial,
             shows_identifiers=show_identifiers,
         )
         summary = soak.run()
         _print(summary, path, as_json=as_json)
-    reason = StopReason(summary["stop_reason"])
-    if reason in ESCALATING:
-        context.exit(ESCALATION_REQUIRED)
-    if reason is StopReason.INTERRUPTED:
+    if summary["stop_reason"] == "interrupted":
         context.exit(INTERRUPTED)
-    if not summary["is_pass"]:
-        context.exit(CHECK_FAILED)
-    context.exit(DENIED if soak.was_denied else OK)
+    code = code_of(summary)
+    context.exit(DENIED if code == OK and soak.was_denied else code)
+
+
+def code_of(summary: dict[str, Any]) -> int:
+    """Return the exit code for the summary of a soak."""
+    from hw.host.soak_record import ESCALATING
+
+    if summary["stop_reason"] in ESCALATING:
+        return ESCALATION_REQUIRED
+    return OK if summary["is_pass"] else CHECK_FAILED
+
+
+def verdict(summary: dict[str, Any]) -> str:
+    """Return how a soak went, in a word or two."""
+    if summary["is_pass"]:
+        return "passed"
+    is_cut_short = summary["stop_reason"] in ("interrupted", "not-ended")
+    return "failed" if summary["iterations"]["failed"] or not is_cut_short else "not finished"
 
 
 def _print(summary: dict[str, Any], path: Path, *, as_json: bool) -> None:
@@ -173,9 +189,8 @@ def _print(summary: dict[str, Any], path: Path, *, as_json: bool) -> None:
         output.print_json({**summary, "report": str(path)})
         return
     counts = summary["iterations"]
-    verdict = "passed" if summary["is_pass"] else "failed"
     reason = f" ({summary['reason']})" if summary.get("reason") else ""
-    click.echo(f"soak {verdict}: {summary['stop_reason']}{reason}")
+    click.echo(f"soak {verdict(summary)}: {summary['stop_reason']}{reason}")
     click.echo(
         f"iterations: {counts['begun']} begun, {counts['ended']} ended, "
         f"{counts['passed']} passed, {counts['failed']} failed"

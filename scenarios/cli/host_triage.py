@@ -49,7 +49,6 @@ def command(
     debugging of the system.
     """
     from hw.guard import Authority, Operation, Target, require
-    from hw.guard.place import atomic_write
     from hw.host.findings import missing
     from hw.host.keeper import HostKeeper
     from scenarios.cli import output
@@ -60,13 +59,13 @@ def command(
         report = HostKeeper.open_default().triage(days or DAYS)
     else:
         report = of_folder(evidence, days)
-    if json_out is not None:
-        with output.Writing(json_out):
-            atomic_write(json_out, (output.json_text(report.as_dict()) + "\n").encode())
+    # Printed first: a disk that is full meanwhile costs the file alone.
     if as_json:
         output.print_json(report.as_dict())
     else:
         _print(report)
+    if json_out is not None:
+        output.write_json(json_out, report.as_dict())
     if report.escalation:
         context.exit(ESCALATION_REQUIRED)
     context.exit(NOT_AVAILABLE if missing(report.looks) else OK)

@@ -34,6 +34,26 @@ def json_text(document: dict[str, Any]) -> str:
     return json.dumps(document, indent=2)
 
 
+def write_json(path: Path, document: dict[str, Any]) -> None:
+    """Write a document to a file, which is then the old one or the new one, whole.
+
+    What is no plain file, such as a pipe, ``/dev/null`` or a link, is written to as it is:
+    replaced, it would be gone.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    from hw.guard.place import atomic_write
+
+    data = (json_text(document) + "\n").encode()
+    is_plain = not path.is_symlink() and (path.is_file() or not path.exists())
+    with Writing(path):
+        if is_plain:
+            atomic_write(path, data)
+        else:
+            path.write_bytes(data)
+
+
 def table(*columns: str, folds: Sequence[str] = ()) -> Table:
     """Return an empty table.
 

@@ -62,6 +62,7 @@ def smoke_options(command: Command) -> Command:
         ),
         click.option(
             "--risk-mode",
+            "--risk",
             "risk",
             type=click.Choice(["safe", "standard", "aggressive"]),
             default="safe",
@@ -113,7 +114,7 @@ class Bench:
         kind: ``fx3`` or ``quecpython``.
         target: for the guard.
         risk_mode: of the runs.
-        serial: by which it was chosen; empty for none.
+        serial: of the device, as far as it is known before the first look; else empty.
         runtime: runs the steps.
         make_steps: makes those of one run; it is given what keeps it from deploying.
     """
@@ -225,6 +226,8 @@ def _module(typed: dict[str, Any], evidence: Step, closing: ExitStack) -> Bench:
     else:
         authority = inputs.authority(typed["risk"], given, Selector(), target)
         listed = system_ports
+    # A port's name may hold the serial number, which a report hides only where it knows it.
+    serial = typed["serial"] or _serial_of(typed["at_port"], listed)
     kind = SIM if typed["target"] == SIM else REAL_MODULE
     asked = Asked(kind, selection, typed["risk"], given, typed["options"], typed["limit_ms"])
 
@@ -237,10 +240,23 @@ def _module(typed: dict[str, Any], evidence: Step, closing: ExitStack) -> Bench:
         MODEM,
         target,
         RiskMode(typed["risk"]),
-        typed["serial"] or "",
+        serial,
         ThreadRuntime(),
         make_steps,
     )
+
+
+def _serial_of(named: str | None, listed: Callable[[], Iterable[Listed]]) -> str:
+    """The serial number of the device that a port belongs to; empty where nobody tells."""
+    import os
+
+    from hw.serial.ports import discover
+
+    if named is None:
+        return ""
+    real = os.path.realpath(named)
+    ports = (port for port in discover(listed) if os.path.realpath(port.device) == real)
+    return next((port.serial or "" for port in ports), "")
 
 
 def _refuse_unknown(acknowledged: tuple[str, ...]) -> None:

@@ -114,18 +114,19 @@ def write(record: Record, path: Path) -> None:
 
 
 class Interrupt:
-    """Ctrl-C while entered: the first is a request, the second a KeyboardInterrupt."""
+    """Ctrl-C or SIGTERM while entered: the first is a request, the second a KeyboardInterrupt."""
 
     def __init__(self) -> None:
         self._requested = False
-        self._before: Callable[[int, FrameType | None], object] | int | None = None
+        self._before: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}
 
     def is_requested(self) -> bool:
-        """Whether somebody pressed it."""
+        """Whether one came."""
         return self._requested
 
     def __enter__(self) -> Interrupt:
-        self._before = signal.signal(signal.SIGINT, self._pressed)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._pressed)
         return self
 
     def __exit__(
@@ -134,7 +135,8 @@ class Interrupt:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        signal.signal(signal.SIGINT, self._before)
+        for number, before in self._before.items():
+            signal.signal(number, before)
 
     def _pressed(self, number: int, frame: FrameType | None) -> None:
         del number, frame

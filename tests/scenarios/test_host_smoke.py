@@ -130,12 +130,33 @@ def test_what_is_no_complete_safe_smoke_does_not_count(stable_host, monkeypatch,
     assert done.exit_code == {"failing": 1, "no evidence": 4}.get(how, 0)
 
 
+@pytest.mark.parametrize("verb", ["smoke", "triage"])
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is always full")
+def test_weakness_16_a_full_disk_costs_the_file_and_not_what_was_found(stable_host, tmp_path, verb):
+    """All is printed before; the error is one line. What is no plain file is never replaced."""
+    words = (verb, *MODULE, *SIM) if verb == "smoke" else (verb,)
+    whole = host(*words)
+    full, pipe = tmp_path / "full.json", tmp_path / "null.json"
+    full.symlink_to("/dev/full")
+    pipe.symlink_to("/dev/null")
+    done = host(*words, "--json-out", full)
+    assert (done.exit_code, done.stderr) == (
+        2,
+        f"fx3loop: cannot write {full}: No space left on device\n",
+    )
+    assert len(done.stdout.splitlines()) == len(whole.stdout.splitlines())
+    assert host(*words, "--json-out", pipe).exit_code == 0
+    assert full.is_symlink()
+    assert pipe.is_symlink()
+
+
 def test_the_prompt_is_asked_where_it_is_allowed(stable_host):
     """In safe mode it needs an acknowledgement too; a denial is a step that was not run, exit 3."""
     with real(running=True) as (module, run):
         denied = run("smoke", "--allow-interrupt", "--json")
         report = document(denied, 3)
         assert outcomes(report)["REPL"] == "not run"
+        assert report["steps"][4]["text"].endswith("allow it with --acknowledge repl")
         assert report["is_complete"]
         assert bytes(module.repl.received) == b""
         asked = run("smoke", "--allow-interrupt", "--acknowledge", "repl", "--json")
@@ -282,7 +303,7 @@ def test_a_slip_is_one_line(words, said):
     "words",
     [
         ("smoke", "--allow", *MODULE, *SIM),
-        ("smoke", "--risk", "aggressive"),
+        ("smoke", "--risk-m", "aggressive"),
         ("release", "/dev/ttyUSB2", "--for"),
         ("soak", "--ack", "repl"),
     ],
@@ -331,6 +352,21 @@ def test_weakness_07_a_soak_is_safe_by_default(stable_host, tmp_path):
     assert notes("host.smoke") == [{"is_pass": True, "is_complete": True}] * 2
 
 
+def test_weakness_15_the_name_of_a_port_tells_no_serial_number(stable_host, tmp_path, monkeypatch):
+    """Udev's names hold it; not even the first line of a soak's report, before any look, does."""
+    serial = identity.SERIAL_NUMBER
+    with SimulatedModem(ModemOptions()) as module:
+        monkeypatch.setattr("hw.serial.ports.system_ports", module.ports)
+        link = tmp_path / f"usb-Quectel_{serial}-if02"
+        link.symlink_to(module.at.path)
+        words = (*MODULE, "--at-port", link, "--max-iterations", 1)
+        shown, hidden = tmp_path / "shown.jsonl", tmp_path / "hidden.jsonl"
+        assert host("soak", *words, "--report", hidden).exit_code == 0
+        assert host("soak", *words, "--report", shown, "--show-identifiers").exit_code == 0
+    assert serial not in hidden.read_text()
+    assert serial in shown.read_text().splitlines()[0]
+
+
 def test_a_soak_deploys_every_nth_iteration(tmp_path):
     """Where mode and word allow it."""
     path = tmp_path / "soak.jsonl"
@@ -352,6 +388,8 @@ def test_a_soak_ends_at_its_thresholds_and_can_be_read_again(tmp_path):
     assert "AT failed 2 times" in done.stdout
     again = host("soak", "--show", path)
     assert (again.exit_code, again.stdout) == (1, done.stdout)
+    missing = host("soak", "--show", tmp_path / "none")
+    assert (missing.exit_code, missing.stderr.count("\n")) == (2, 1)
     refused = host("soak", *MODULE, *SIM, *words)
     assert refused.exit_code == 2
     assert "each soak has a report of its own" in refused.stderr
@@ -374,12 +412,20 @@ def test_a_host_that_freezes_ends_the_soak_with_5(stable_host, tmp_path):
         crash(stable_host, boot_id(), minutes_ago=0)
         stdout, _ = process.communicate(timeout=20)
     assert process.returncode == 5
-    assert "new-incident" in stdout
+    assert stdout.startswith("soak failed: new-incident (bugcheck Oops")
     assert read_soak(path).is_finished
+    again = host("soak", "--show", path)
+    assert (again.exit_code, again.stdout) == (5, stdout)
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:-1]))
+    killed = host("soak", "--show", path)
+    assert killed.exit_code == 1
+    assert killed.stdout.startswith("soak not finished: not-ended\niterations: 1 begun, 1 ended")
 
 
-def test_ctrl_c_prints_the_summary(stable_host, tmp_path):
-    """Exit 130, a finished report, no mark left open."""
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_prints_the_summary(stable_host, tmp_path, sent):
+    """Exit 130, a finished report, no mark left open; likewise where a service manager ends it."""
     path = tmp_path / "soak.jsonl"
     with SimulatedModem(ModemOptions()) as module:
         program = [sys.executable, "-c", "from scenarios.cli import main; main()"]
@@ -392,10 +438,10 @@ def test_ctrl_c_prints_the_summary(stable_host, tmp_path):
             cwd=ROOT,
         )
         assert process.stderr.readline().startswith("iteration 1: passed")
-        process.send_signal(signal.SIGINT)
+        process.send_signal(sent)
         stdout, stderr = process.communicate(timeout=20)
     assert (process.returncode, stderr) == (130, "")
-    assert stdout.startswith("soak passed: interrupted\niterations: 1 begun, 1 ended")
+    assert stdout.startswith("soak not finished: interrupted\niterations: 1 begun, 1 ended")
     assert read_soak(path).is_finished
     assert Journal.open_default().unfinished() == ()
 
@@ -593,6 +639,9 @@ def test_weakness_11_force_needs_flag_phrase_mode_and_word(stable_host, monkeypa
     monkeypatch.setenv("QPY_FORCE_KILL_GUARD", "I_UNDERSTAND_RISK")
     blocked = document(host("release", path, "--force", *word), 3)
     assert blocked["result"] == "force_blocked"
+    assert "--risk aggressive" in blocked["detail"]
+    blocked = document(host("release", path, "--risk", "safe", "--force", *word), 3)
+    assert blocked["result"] == "force_blocked"
     assert [item for item in Journal.open_default().records() if item.kind == "begin"] == []
     unfinished = document(host("release", path, *standard), 1)
     assert unfinished["result"] == "unfinished"
@@ -606,14 +655,22 @@ def test_weakness_11_force_needs_flag_phrase_mode_and_word(stable_host, monkeypa
 
 
 def test_weakness_13_nothing_is_run_from_the_working_folder(stable_host, tmp_path, monkeypatch):
-    """Neither smoke nor release starts a program at all, let alone one that lies there."""
+    """Neither smoke nor release starts a program at all, even where the path leads there first."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
     trap = tmp_path / "trap"
     for name in ("python", "kill", "lsof", "fuser", "QPYcom.exe", "get_com.exe", "journalctl"):
         file = tmp_path / name
-        file.write_text(f"#!/bin/sh\ntouch {trap}\n")
+        file.write_text(f"#!/bin/sh\n: > {trap}\n")
         file.chmod(0o755)
     with real() as (_, run):
         assert run("smoke").exit_code == 0
-    host("release", "/dev/pts/0")
+    far, near = os.openpty()
+    path = os.ttyname(near)
+    os.close(near)
+    allowed = ("--risk-mode", "standard", "--acknowledge", "release-port")
+    assert host("release", path, *allowed).exit_code == 4
+    os.close(far)
     assert not trap.exists()
+    subprocess.run(["lsof"], check=True)
+    assert trap.exists()

@@ -61,7 +61,7 @@ def _file_header(chunks: int, events: int) -> bytes:
 
 
 def _finished(chunk: _Chunk) -> bytes:
-    last = chunk.first_record + max(chunk.records - 1, 0)
+    last = chunk.first_record + chunk.records - 1
     free = len(chunk.data)
     head = struct.pack(
         "<8sQQQQIIII",

@@ -73,8 +73,8 @@ class PlayedHost:
         reasons = ("a reason",)
         return HostStatus(self.state, reasons, reasons, (), NOW, NOW)
 
-    def incidents(self) -> tuple[Incident, ...]:
-        return self.found
+    def look(self) -> tuple[HostStatus, tuple[Incident, ...]]:
+        return self.status(), self.found
 
     def note_smoke(self, *, is_pass: bool, is_complete: bool) -> None:
         self.noted.append((is_pass, is_complete))

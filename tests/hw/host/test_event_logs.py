@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 
 import pytest
 
+from hw.host import event_log
 from hw.host.crash_dump import parse_crash_dump
 from hw.host.errors import EvidenceError
 from hw.host.event_log import read_event_log
 from hw.host.event_xml import event_time, parse_events
-from hw.host.findings import CouldNotLook, FindingKind, Looked
+from hw.host.findings import CouldNotLook, EvidenceKind, FindingKind, Looked
 from hw.host.folder import Folder
 from hw.host.registry import dump_places, parse_registry
 from hw.host.runner import Completed
@@ -205,6 +206,54 @@ def test_a_damaged_log_gives_what_is_whole_and_says_that_some_is_not(tmp_path):
     whole = next(look for look in looks if isinstance(look, Looked))
     assert 0 < len(whole.findings) < 300
     assert any("cannot be read" in look.reason for look in looks if isinstance(look, CouldNotLook))
+
+
+CHUNK = 65_536
+LOG = evtx([kernel_power(ago(hours=3))] * 200)
+
+
+@pytest.mark.parametrize(
+    ("content", "read", "lost"),
+    [
+        (LOG, 200, 0),
+        (LOG + b"\0" * 15 * CHUNK, 200, 0),
+        (LOG[: 4096 + CHUNK + 30_000], 171, 29),
+        (LOG[: 4096 + CHUNK], 171, 1),
+        (LOG[:4096] + b"\0" * CHUNK + LOG[4096 + CHUNK :], 29, 1),
+        (LOG[: 4096 + 512] + b"\0\0\0\0" + LOG[4096 + 516 :], 29, 171),
+        (evtx([]), 0, 0),
+    ],
+    ids=["whole", "room for more", "cut", "no chunk", "no mark", "spoilt record", "empty"],
+)
+def test_weakness_05_what_a_log_lost_is_counted_though_its_reader_says_nothing(
+    tmp_path, content, read, lost
+):
+    """A copy that was cut off is not "no events"; a log that has room for more is whole."""
+    events, damaged = read_event_log(write(tmp_path / "System.evtx", content))
+    assert (len(events), damaged) == (read, lost)
+
+
+@pytest.mark.parametrize("length", [4096, 4096 + 30_000])
+def test_weakness_05_a_log_of_which_nothing_can_be_read_is_no_empty_one(tmp_path, length):
+    """Its header has chunks that are not there: nobody could look."""
+    path = write(tmp_path / "System.evtx", LOG[:length])
+    with pytest.raises(EvidenceError, match="damaged"):
+        read_event_log(path)
+    (look,) = (look for look in Folder(tmp_path).look(ago(days=2), NOW) if "damaged" in str(look))
+    assert EvidenceKind.RESTARTS in look.kinds
+
+
+def test_one_record_that_is_no_event_costs_itself_alone(tmp_path, monkeypatch):
+    """As in real logs, where one has no time: the others are read, and one is said to be lost."""
+
+    def without_time(xml, source):
+        return parse_events(xml.replace("SystemTime=", "x=") if "0x9f" in xml else xml, source)
+
+    made = [kernel_power(ago(hours=3))] * 200
+    made[7] = kernel_power(ago(hours=3), BugcheckParameter1="0x9f")
+    monkeypatch.setattr(event_log, "parse_events", without_time)
+    events, damaged = read_event_log(write(tmp_path / "System.evtx", evtx(made)))
+    assert (len(events), damaged) == (199, 1)
 
 
 def test_what_is_no_log_is_one_line(tmp_path):

@@ -18,7 +18,7 @@ from hw.host.memory_file import read_memory, write_memory
 from hw.host.sources import EVIDENCE_DIR, this_host
 from hw.host.states import Confirmation, Memory
 from hw.host.windows import WindowsHost
-from tests.hw.host.made import BOOT, NOW, PlayedClock, PlayedSource, ago, bugcheck
+from tests.hw.host.made import BEFORE, BOOT, NOW, PlayedClock, PlayedSource, ago, bugcheck
 
 DEVICE = Target("usb", "serial 1")
 
@@ -151,6 +151,21 @@ def test_weakness_17_a_probe_that_a_restart_interrupted_freezes_the_next_start(b
     assert bench.journal.unfinished() == ()
 
 
+def test_weakness_17_a_smoke_of_the_soak_that_the_restart_ended_does_not_count(bench):
+    """Its rounds passed after the soak began, so by their times they would be newer."""
+    bench.journal.begin(Operation.PROBE, DEVICE, what="soak")
+    bench.time.pass_(minutes=5)
+    bench.keeper().note_smoke(is_pass=True, is_complete=True)
+    bench.boot = "c" * 32
+    bench.time.pass_(minutes=5)
+    bench.keeper().triage(days=2)
+    with pytest.raises(DeniedError, match="fx3loop host smoke"):
+        bench.keeper().confirm(Operation.RESET, DEVICE, 60)
+    bench.keeper().note_smoke(is_pass=True, is_complete=True)
+    bench.keeper().confirm(Operation.RESET, DEVICE, 60)
+    assert bench.state() is HostState.NORMAL
+
+
 def test_weakness_17_a_probe_that_ended_before_the_restart_is_fine(bench):
     """Even if it failed."""
     bench.journal.begin(Operation.PROBE, DEVICE).end("failed: no answer")
@@ -244,6 +259,7 @@ def test_what_is_remembered_is_read_back_whole(tmp_path):
         triaged_utc=ago(hours=1),
         triaged_boot=BOOT,
         smoke_utc=ago(minutes=5),
+        smoke_boot=BEFORE,
         closed_utc=ago(days=9),
         closed_by="reset on serial 1",
         confirmations=(Confirmation("reset", "usb", "serial 1", NOW, ago(hours=-1)),),
@@ -262,6 +278,7 @@ def test_what_is_remembered_is_read_back_whole(tmp_path):
         {"confirmations": [{}]},
         {"confirmations": 1},
         {"triaged_boot": None},
+        {"smoke_boot": None},
         {"schema": "fx3loop.host-state/0"},
     ],
 )

@@ -14,8 +14,8 @@ from hw.guard import HostState
 from hw.guard.disk import Disk
 from hw.host.errors import EvidenceError
 from hw.host.smoke import Stage, Told
-from hw.host.soak import Plan, Soak, StopReason
-from hw.host.soak_record import SCHEMA, SoakReport, read_soak
+from hw.host.soak import Plan, Soak
+from hw.host.soak_record import PLANNED, SCHEMA, SoakReport, StopReason, read_soak, summary_of
 from tests.hw.host.made import ago
 from tests.hw.host.smoke_bench import PlayedHost, PlayedTime, fail, hang, step
 
@@ -177,6 +177,25 @@ def test_weakness_18_a_host_that_turns_frozen_is_left_alone_before_the_next_step
     assert len(bench.noted) == 1
 
 
+@pytest.mark.parametrize(("look_ms", "looks"), [(1_000, 3), (1_001, 2)])
+def test_weakness_16_slow_looks_at_the_host_do_not_outlast_the_steps(tmp_path, look_ms, looks):
+    """They are in no budget: before each step where they are quick, else a tenth of the time.
+
+    The one after the iteration is always taken.
+    """
+    bench = Bench(tmp_path, plan(max_iterations=1))
+    status = bench.host.status
+
+    def slow():
+        bench.time.ms += look_ms
+        return status()
+
+    bench.host.status = slow
+    bench.host.looks = 0
+    bench.run()
+    assert bench.host.looks == looks
+
+
 def test_weakness_16_an_iteration_is_bounded_by_the_sum_of_its_budgets(tmp_path):
     """Which stands in the report before the first step; a hang costs its own budget."""
     bench = Bench(tmp_path, plan(max_iterations=1), [hang])
@@ -223,6 +242,18 @@ def test_a_second_ctrl_c_ends_the_iteration(tmp_path):
     bench = Bench(tmp_path, plan(), [P, press])
     assert bench.run()["stop_reason"] == "interrupted"
     assert read_soak(bench.path).summary["iterations"]["failed"] == 1
+
+
+@pytest.mark.parametrize("reason", StopReason)
+def test_weakness_04_only_a_soak_that_ended_as_it_was_planned_passes(tmp_path, reason):
+    """A crash of the host, or of the soak, between two good iterations leaves nothing but good."""
+    bench = Bench(tmp_path, plan(max_iterations=2))
+    assert bench.run()["is_pass"]
+    lines = read_soak(bench.path).records[:-1]
+    summary = summary_of(lines, reason)
+    assert summary["iterations"]["passed"] == summary["iterations"]["begun"] == 2
+    assert summary["is_pass"] is (reason in PLANNED)
+    assert sorted(PLANNED) == ["duration-reached", "max-iterations-reached"]
 
 
 def test_weakness_04_each_soak_has_a_report_of_its_own(tmp_path):
@@ -365,9 +396,9 @@ def test_weakness_17_killed_at_any_write_the_report_is_readable(tmp_path, way):
         assert found.is_finished is (kinds[-1] == "end")
         assert found.summary["iterations"]["begun"] == kinds.count("iteration-begin")
         assert found.summary["iterations"]["ended"] == kinds.count("iteration")
+        assert not found.summary["is_pass"]
         if kinds[-1] == "step-begin":
             assert found.summary["unfinished_step"] == found.records[-1]["name"]
-            assert not found.summary["is_pass"]
     assert point == 14
 
 

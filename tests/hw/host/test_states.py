@@ -178,6 +178,43 @@ def test_a_triage_of_the_boot_that_was_interrupted_does_not_count():
     )
 
 
+@pytest.mark.parametrize(
+    "crashed",
+    [
+        {"crash": Finding(FindingKind.UNEXPECTED_RESTART, ago(hours=2), "journal", "", BEFORE)},
+        {"interrupted": (Interrupted("probe", "serial 1", ago(hours=2), BEFORE),)},
+    ],
+)
+@pytest.mark.parametrize(
+    ("triage_boot", "smoke_boot", "state"),
+    [
+        (BEFORE, BOOT, HostState.FROZEN),
+        (BOOT, BEFORE, HostState.OBSERVING),
+        (BOOT, BOOT, HostState.NORMAL),
+    ],
+)
+def test_what_was_done_in_the_boot_that_crashed_is_never_newer_than_the_crash(
+    crashed, triage_boot, smoke_boot, state
+):
+    """Its last mark on the disk may be minutes older than its end: a soak runs on meanwhile."""
+    crash = [crashed["crash"]] if "crash" in crashed else []
+    seen = evidence(*crash, interrupted=crashed.get("interrupted", ()))
+    memory, status = advance(
+        Memory(
+            triaged_utc=ago(hours=1),
+            triaged_boot=triage_boot,
+            smoke_utc=ago(hours=1),
+            smoke_boot=smoke_boot,
+        ),
+        seen,
+    )
+    expected = HostState.FROZEN if state is HostState.FROZEN else HostState.OBSERVING
+    assert status.state is expected
+    after = replace(memory, confirmations=(word(),))
+    assert advance(after, seen)[1].state is state
+    assert ("fx3loop host smoke" in " ".join(status.missing)) is (smoke_boot == BEFORE)
+
+
 @pytest.mark.workflow("E.1")
 @pytest.mark.workflow("E.2")
 @pytest.mark.workflow("E.3")

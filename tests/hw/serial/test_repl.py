@@ -231,3 +231,21 @@ def test_any_text_gives_a_frame_or_the_typed_error(text):
     except DeviceError:
         return
     assert frame is None or bool(frame.error) is (f"{NONCE}=failed" in text.partition("=ok")[0])
+
+
+BYTES = [part.encode() for part in PARTS] + [b"00000000000", b"0a000", b"0a001", b"OK", b"raw REPL"]
+ANSWERS = st.tuples(
+    st.integers(0, 400),
+    st.lists(st.sampled_from(BYTES) | st.binary(max_size=6), max_size=12).map(b"".join),
+)
+
+
+@given(st.lists(st.lists(ANSWERS, max_size=4), max_size=8))
+def test_any_bytes_on_the_port_give_a_frame_or_the_typed_error(answers):
+    """At either prompt, whenever they come; what the program was to hand over came, or nothing."""
+    script = Script(*answers)
+    try:
+        frame = Repl(script, free_gate(), script.clock, nonces()).run("_r(1)")
+    except DeviceError:
+        return
+    assert frame.error == ""
