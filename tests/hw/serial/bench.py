@@ -14,7 +14,7 @@ from hw.serial.repl import PROMPT_LIMIT_MS, Repl
 from hw.serial.transport import SerialTransport
 from sim.modem import ModemOptions, SimulatedModem
 
-ENOUGH_MS = 1_000
+ENOUGH_MS = 500
 """How long the tests wait for an end that never comes, after something that has to come before."""
 
 
