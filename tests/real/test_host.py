@@ -86,7 +86,7 @@ def test_a_host_is_led_from_normal_to_frozen_to_observing_to_normal_by_commands(
     crash(stable_host, boot_id(), minutes_ago=0, message="usb 2-1: new SuperSpeed device")
     assert told(0, "host", "status").startswith("normal")
     assert "PASS reset" in told(0, *RESET)
-    operator.world.wait_until("world.chip.resets and world.host.device")
+    operator.world.wait_until("world.host.device and not world.host.device.is_application")
     assert "boot ROM" in told(0, "device", "list", "--target", "usb")
 
 
