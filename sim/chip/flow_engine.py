@@ -186,8 +186,7 @@ class Engine(Machine):
         """Begin a closed form where the host waits at an empty ring for a machine in step."""
         if not self.steadies or (self.asked is not None and self.delivered >= self.asked):
             return False
-        # With one buffer a thread every commit fills it, which a dirty thread does not survive.
-        if self.ring.debris and self.ring.depth == 1:
+        if self.ring.fails_at_once:
             return False
         first_edge = None if self.ring.level else self.visit_edge()
         if first_edge is None:
@@ -209,7 +208,7 @@ class Engine(Machine):
         ring = self.ring
         if not (self.steadies and self.host_faster and self.moving and self.trigger):
             return None
-        if not ring.live or not ring.fresh or ring.debris or ring.latched:
+        if not ring.live or not ring.fresh or ring.fails_at_once or ring.latched:
             return None
         edge, state = self.edge, self.state
         for _ in self.rows:

@@ -43,7 +43,7 @@ def pib_error_ns(engine: Engine) -> int | None:
     """
     if engine.steady is not None:
         return _overrun_ns(engine.steady, engine)
-    if engine.packet_end_ns is None and not engine.next_edge() and not engine.loses_next():
+    if engine.packet_end_ns is None and not engine.next_edge():
         return None
     awaited = engine.awaited_stretch()
     if awaited is not None:

@@ -72,6 +72,11 @@ class Ring:
         return twin
 
     @property
+    def fails_at_once(self) -> bool:
+        """With one buffer a thread every commit fills it, which a dirty thread does not survive."""
+        return self.debris != 0 and self.depth == 1
+
+    @property
     def level(self) -> int:
         """Buffers committed and not yet emptied, a partly sent one included."""
         return self.filled[0] + self.filled[1] - self.consumed

@@ -379,6 +379,20 @@ def test_the_clock_never_leaves_an_alarm_behind(world):
         )
 
 
+@pytest.mark.parametrize("reads", [1, 2, 3, 5, 40])
+def test_a_reader_that_stops_meets_the_pib_error_in_time(world, reads):
+    """However often reads have put it off: not a nanosecond before, and no later than a thread."""
+    device = started(world)
+    for _ in range(reads):
+        device.read(EP1, 65_536)
+    due_ns = world.chip.stream.flow.next_pib_error(world.now_ns)
+    firmware = world.chip.program
+    world.run_until(due_ns - 1)
+    assert firmware.pib_errors == 0
+    world.run_until(due_ns + 1_000)
+    assert firmware.pib_errors == 1
+
+
 @pytest.mark.parametrize("second_ns", [99, 100, 101])
 def test_time_is_skipped_only_where_nothing_else_is_due(second_ns):
     world = World()

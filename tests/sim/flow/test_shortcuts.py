@@ -108,6 +108,26 @@ def test_glances_and_looks_agree_in_every_edge_of_a_steady_visit():
         assert view(flow, t) == reference.look(t)
 
 
+@pytest.mark.parametrize("before_ns", [0, 1, 100])
+def test_words_of_laps_come_from_where_each_lap_took_them(before_ns):
+    """Right before a buffer comes free the laps are the newest that was pushed, too."""
+    options = {"packet_bytes": 512, "packet_ns": 12_800}
+    flow = stream(**options)
+    flow.credit(0, None)
+    packets = flow.delivered_packets(50 * MS) // 32 * 32 + 32
+    look_ns = flow.delivery_time(packets) - before_ns
+    sources, newest = [], []
+    for laps in (True, False):
+        flow = stream(laps=laps, **options)
+        flow.credit(0, None)
+        flow.state(10 * MS)
+        flow.state(look_ns)
+        sources.append(flow.sources(look_ns, packets - 640, 600 * 256))
+        newest.append(flow.newest_source(look_ns, packets - 640))
+    assert sources[0] == sources[1]
+    assert newest == [None, None]
+
+
 def test_laps_are_taken_at_once_by_a_slow_host(monkeypatch):
     """High Speed for an hour: a few jumps and not 8.8 million laps."""
     laps = Counter(monkeypatch, Engine, "_lap")
