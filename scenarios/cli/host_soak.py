@@ -108,7 +108,7 @@ def command(
     from hw.host.smoke import Stage
     from hw.host.smoke_host import count, evidence_step
     from hw.host.soak import Plan, Soak
-    from hw.host.soak_record import SoakReport, read_soak
+    from hw.host.soak_record import SoakReport, StopReason, read_soak
     from scenarios.cli import output
     from scenarios.cli.soaking import Interrupt
     from scenarios.errors import InputError
@@ -159,7 +159,7 @@ def command(
         )
         summary = soak.run()
         _print(summary, path, as_json=as_json)
-    if summary["stop_reason"] == "interrupted":
+    if summary["stop_reason"] == StopReason.INTERRUPTED:
         context.exit(INTERRUPTED)
     code = code_of(summary)
     context.exit(DENIED if code == OK and soak.was_denied else code)
@@ -176,9 +176,11 @@ def code_of(summary: dict[str, Any]) -> int:
 
 def verdict(summary: dict[str, Any]) -> str:
     """Return how a soak went, in a word or two."""
+    from hw.host.soak_record import StopReason
+
     if summary["is_pass"]:
         return "passed"
-    is_cut_short = summary["stop_reason"] in ("interrupted", "not-ended")
+    is_cut_short = summary["stop_reason"] in (StopReason.INTERRUPTED, StopReason.NOT_ENDED)
     return "failed" if summary["iterations"]["failed"] or not is_cut_short else "not finished"
 
 

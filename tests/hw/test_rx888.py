@@ -3,6 +3,7 @@
 import errno
 import threading
 from array import array
+from dataclasses import replace
 
 import pytest
 from usb.backend import libusb1
@@ -622,6 +623,17 @@ def test_a_granted_device_is_opened_and_each_operation_asked_for(device, runtime
             with pytest.raises(DeniedError):
                 call()
         assert len(device.log) == count
+
+
+def test_reads_of_a_real_device_end_when_its_host_turns_frozen(device, runtime):
+    """The guard is asked at each of them: what allowed the first may be gone by the second."""
+    told = [authority(RiskMode.STANDARD)]
+    with Rx888.open(FakeBackend(device), runtime, authority=lambda: told[0]) as rx:
+        buffer = array("B", bytes(1_024))
+        assert rx.read_into(buffer, timeout_ms=100) == 1_024
+        told[0] = replace(told[0], host_state=HostState.FROZEN)
+        with pytest.raises(DeniedError, match="frozen"):
+            rx.read_into(buffer, timeout_ms=100)
 
 
 def test_without_a_usb_library_the_message_says_so(runtime, monkeypatch):
