@@ -16,6 +16,8 @@ from sim.modem import ModemOptions, SimulatedModem
 
 ENOUGH_MS = 500
 """How long the tests wait for an end that never comes, after something that has to come before."""
+PATIENT_MS = 4_000
+"""Likewise, where all of a program has to be sent and begun before: busy machines stand still."""
 
 
 class StillClock:

@@ -20,7 +20,7 @@ from hw.serial.errors import (
 )
 from hw.serial.files import Entry
 from hw.serial.paths import child, contained
-from tests.hw.serial.bench import ENOUGH_MS, modem
+from tests.hw.serial.bench import PATIENT_MS, modem
 
 TARGET = Target("serial", "bench")
 OLD = b"print('application running')\n"
@@ -125,7 +125,7 @@ def test_a_file_is_run():
         with pytest.raises(ProgramError, match="ZeroDivisionError"):
             files.run("/usr/bad.py")
         before = bench.module.interrupts
-        ran = files.run("/usr/long.py", ENOUGH_MS)
+        ran = files.run("/usr/long.py", PATIENT_MS)
         assert (ran.has_ended, ran.output) == (False, "begun")
         assert bench.module.interrupts == before
 
